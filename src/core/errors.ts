@@ -1,0 +1,145 @@
+/**
+ * Every error a user can meet, in one table; `docs/errors.md` lists the same rows and a test keeps them equal.
+ *
+ * `exit` is the exit code of the command line, `status` and `type` are what the HTTP API answers, `retry` says whether
+ * the same request can succeed later without being changed.
+ */
+interface ErrorRow {
+  readonly status: number;
+  readonly type: 'invalid_request_error' | 'server_error' | 'service_unavailable_error';
+  readonly exit: number;
+  readonly retry: boolean;
+  /** What was wrong, the limit and the actual value. `{name}` is filled from the error's details. */
+  readonly message: string;
+}
+
+const request = { status: 400, type: 'invalid_request_error', retry: false } as const;
+const image = { ...request, exit: 3 } as const;
+const model = { status: 500, type: 'server_error', exit: 4, retry: false } as const;
+const engine = { status: 503, type: 'service_unavailable_error', exit: 5, retry: true } as const;
+
+export const errorTable = {
+  invalid_parameter: { ...request, exit: 2, message: '{param}: {problem}.' },
+  context_length_exceeded: {
+    ...request,
+    exit: 3,
+    message: 'The prompt needs {needed} tokens with its answer, the context holds {limit}.',
+  },
+  poison_request: {
+    ...request,
+    exit: 5,
+    message: 'This request was refused: the engine died {kills} times while working on it.',
+  },
+
+  image_not_found: { ...image, message: 'No such picture file: {path}.' },
+  image_not_readable: { ...image, message: '{path} could not be read ({reason}).' },
+  image_empty: { ...image, message: 'The picture is empty (0 bytes).' },
+  image_file_too_large: { ...image, message: 'The picture has {bytes} bytes, the limit is {limit}.' },
+  image_format_unsupported: {
+    ...image,
+    message: 'The picture is {format}. Supported: JPEG, PNG, WebP, AVIF and still GIF.',
+  },
+  image_format_unknown: {
+    ...image,
+    message: 'The picture was not recognised. Supported: JPEG, PNG, WebP, AVIF and still GIF.',
+  },
+  image_animated: { ...image, message: 'The picture is animated ({format}). Send one still frame.' },
+  image_too_small: { ...image, message: 'The picture is {width}x{height} px, each side needs at least {limit} px.' },
+  image_too_large: { ...image, message: 'The picture is {width}x{height} px, each side may have at most {limit} px.' },
+  image_too_many_pixels: {
+    ...image,
+    message: 'The picture is {width}x{height} = {pixels} px, the limit is {limit} px.',
+  },
+  image_aspect_ratio: {
+    ...image,
+    message: 'The picture is {width}x{height} px, one side may be at most {limit} times the other.',
+  },
+  image_damaged: { ...image, message: 'The picture is damaged: its {format} data could not be decoded.' },
+  image_decode_timeout: { ...image, message: 'The picture took longer than {limitMs} ms to decode.' },
+
+  model_file_not_found: { ...model, message: 'No such model file: {path}.' },
+  model_file_not_gguf: { ...model, message: '{path} is not a GGUF file.' },
+  model_file_truncated: {
+    ...model,
+    message: '{path} is cut short: {bytes} bytes are there, its tensors need {needed}. Download it again.',
+  },
+  model_file_changed: {
+    ...model,
+    message: '{path} is not the file its manifest describes: {field} should be {expected}, is {actual}.',
+  },
+  model_architecture_unsupported: {
+    ...model,
+    message: '{path} holds a "{architecture}" model; this engine runs {supported}.',
+  },
+  model_mmproj_missing: {
+    ...model,
+    message: 'No vision file (mmproj) for {path}. Give it with --mmproj, or put one beside the model as {expected}.',
+  },
+  model_projector_unsupported: {
+    ...model,
+    message: '{path} holds a "{projector}" vision projector; this engine runs {supported}.',
+  },
+  model_width_mismatch: {
+    ...model,
+    message:
+      '{mmproj} does not fit {model}: its features are {visionWidth} wide, the text model takes {textWidth}.',
+  },
+  model_metadata_invalid: { ...model, message: '{path}: {field} is {problem}.' },
+  model_load_failed: { ...model, message: 'The engine could not load {path}: {reason}.' },
+
+  native_library_missing: {
+    ...model,
+    message: 'The engine library for {backend} is not installed. Install it with: {command}',
+  },
+  native_layout_mismatch: {
+    ...model,
+    message: 'The engine library is not the release this program was made for ({release}): {field} is {actual}, expected {expected}.',
+  },
+
+  engine_unavailable: { ...engine, message: 'The engine stopped while answering ({reason}). It restarts by itself.' },
+  engine_start_failed: { ...engine, message: 'The engine did not start: {reason}.' },
+  engine_overloaded: { ...engine, message: 'The engine already has {waiting} requests waiting, the limit is {limit}.' },
+  engine_failed: {
+    status: 500,
+    type: 'server_error',
+    exit: 1,
+    retry: false,
+    message: 'The engine failed: {reason}.',
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+type Fields<Message extends string> = Message extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Fields<Rest>
+  : never;
+
+export type ErrorDetails<Code extends ErrorCode> = Record<
+  Fields<(typeof errorTable)[Code]['message']>,
+  string | number
+>;
+
+/** An error a user is meant to read. Anything else that is thrown is a bug. */
+export class AfterimageError extends Error {
+  override readonly name = 'AfterimageError';
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(code: ErrorCode, details: Readonly<Record<string, string | number>>, options?: ErrorOptions) {
+    super(
+      errorTable[code].message.replace(/\{(\w+)\}/g, (whole, name) => String(details[name] ?? whole)),
+      options,
+    );
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Builds the error of a table row; the compiler asks for exactly the details its message names. */
+export function failure<Code extends ErrorCode>(
+  code: Code,
+  details: ErrorDetails<Code>,
+  options?: ErrorOptions,
+): AfterimageError {
+  return new AfterimageError(code, details, options);
+}

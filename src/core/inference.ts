@@ -1,0 +1,28 @@
+import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest } from './request.ts';
+
+/**
+ * Where answers come from. The native engine, the scripted engine and (later) upstream servers stand behind it; what
+ * lies above never knows which.
+ */
+export interface InferencePort {
+  /** Waits until the first request can be served. @throws AfterimageError when it never can. */
+  ready(): Promise<EngineInfo>;
+
+  /**
+   * Yields text as it comes and exactly one `done` at the end. Ending the loop early or aborting the signal stops the
+   * work within one step and frees its slot; an aborted signal throws its reason.
+   * Everything wrong with the request is thrown before the first event; a request is never changed.
+   */
+  generate(request: GenerateRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerateEvent>;
+
+  /** Encodes and prefills what a later `generate` with the same messages would need. No output, idempotent. */
+  prewarm(request: GenerateRequest, options?: { signal?: AbortSignal }): Promise<void>;
+
+  /** Drops every idle sequence and all features of a tenant; running requests go on and are dropped when they end. */
+  forget(tenant: string): Promise<void>;
+
+  stats(): Promise<EngineStats>;
+
+  /** Stops running requests with `engine_unavailable` and frees everything. Idempotent. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,136 @@
+/** What goes into the inference port and what comes out of it: the vocabulary shared by all layers above the engine. */
+
+/** One picture as the model will see it: canonical RGB pixels, already brought to the model's size. */
+export interface ImageSource {
+  /** `sha256:` + hex over domain, size, mode and canonical pixels, before resizing. */
+  readonly digest: string;
+  /** Pixels given to the vision encoder; both sides are multiples of the model's patch x merge (32). */
+  readonly width: number;
+  readonly height: number;
+  /** Fetches width x height x 3 bytes of RGB. Called only when the engine does not hold the features. */
+  readonly pixels: () => Promise<Uint8Array>;
+}
+
+export type ContentPart =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image'; readonly image: ImageSource };
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: readonly ContentPart[];
+  /** For a committed assistant message: the token ids it was generated with, used instead of tokenizing its text again. */
+  readonly tokens?: readonly number[];
+}
+
+/** Sampling parameters; the defaults make decoding greedy. */
+export interface Sampling {
+  /** 0 is greedy, up to 2. */
+  readonly temperature: number;
+  /** Keep the k likeliest tokens; 0 keeps all. */
+  readonly topK: number;
+  /** Keep the smallest set of tokens with this probability mass, in (0, 1]. */
+  readonly topP: number;
+  /** Drop tokens less likely than this share of the likeliest one, in [0, 1). */
+  readonly minP: number;
+  /** 1 is off, above 1 discourages repetition. */
+  readonly repeatPenalty: number;
+  /** -2 to 2, 0 is off. */
+  readonly frequencyPenalty: number;
+  /** -2 to 2, 0 is off. */
+  readonly presencePenalty: number;
+  /** 32-bit seed; null draws one. */
+  readonly seed: number | null;
+  /** Added to the logits of single token ids, -100 to 100. */
+  readonly logitBias: Readonly<Record<number, number>>;
+}
+
+export interface GenerateRequest {
+  /** Owner of everything this request may reuse; sequences and features are never shared across tenants. */
+  readonly tenant: string;
+  readonly messages: readonly ChatMessage[];
+  readonly sampling?: Partial<Sampling>;
+  /** At least 1. Default: what the context has left, at most 1024. */
+  readonly maxOutputTokens?: number;
+  /** Up to 4 strings; generation stops before the first one that appears. */
+  readonly stop?: readonly string[];
+}
+
+export type FinishReason = 'stop' | 'length';
+
+export interface Usage {
+  /** Tokens of the whole prompt, image tokens included. */
+  readonly promptTokens: number;
+  readonly imageTokens: number;
+  /** Prompt tokens whose attention state was already there. */
+  readonly reusedTokens: number;
+  readonly outputTokens: number;
+  /** Images of the prompt that went through the vision encoder for this request, and that did not have to. */
+  readonly imagesEncoded: number;
+  readonly imagesReused: number;
+}
+
+/** Milliseconds, measured in the engine process. */
+export interface Timings {
+  readonly queuedMs: number;
+  readonly encodeMs: number;
+  readonly prefillMs: number;
+  /** From arrival at the engine to the first sampled token. */
+  readonly firstTokenMs: number;
+  /** From the first sampled token to the last. */
+  readonly decodeMs: number;
+}
+
+export interface GenerateResult {
+  readonly text: string;
+  /** Token ids whose text is exactly `text`; give them back as `ChatMessage.tokens` in the next turn. */
+  readonly tokens: readonly number[];
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+export type GenerateEvent =
+  | { readonly type: 'delta'; readonly text: string }
+  | { readonly type: 'done'; readonly result: GenerateResult };
+
+/** What an engine says of itself once it is ready. */
+export interface EngineInfo {
+  readonly model: string;
+  readonly parameters: number;
+  readonly contextTokens: number;
+  /** KV cells shared by all sequences. */
+  readonly kvCells: number;
+  readonly maxRunning: number;
+  readonly vision: {
+    readonly hidden: number;
+    readonly layers: number;
+    readonly deepstackLayers: number;
+    readonly featureWidth: number;
+    readonly weightType: string;
+    /** How the weight type was chosen: measured GFLOP/s by type, or empty when it was given. */
+    readonly probeGflops: Readonly<Record<string, number>>;
+  };
+  readonly backend: string;
+  readonly device: string;
+  readonly instructionSets: string;
+  readonly threads: number;
+  readonly loadMs: number;
+}
+
+export interface EngineStats {
+  readonly encoderCalls: number;
+  readonly imagesReused: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly idleSequences: number;
+  readonly droppedSequences: number;
+  readonly kvCellsUsed: number;
+  readonly kvCellsTotal: number;
+  readonly featureBytes: number;
+  readonly promptTokens: number;
+  readonly reusedTokens: number;
+  readonly outputTokens: number;
+  readonly residentBytes: number;
+  /** How often the engine process was started again after it died. */
+  readonly restarts: number;
+}
