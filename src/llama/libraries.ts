@@ -1,0 +1,107 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import koffi, { type LibraryHandle } from 'koffi';
+import { failure } from '../core/errors.ts';
+import { type NativeLogSink, redirectLog } from './log.ts';
+
+export type GpuChoice = 'auto' | 'off' | 'cuda' | 'vulkan' | 'metal';
+export const gpuChoices: readonly GpuChoice[] = ['auto', 'off', 'cuda', 'vulkan', 'metal'];
+
+/** The one release whose struct layouts these bindings know. */
+export const nativePackageVersion = '3.22.1';
+export const nativeRelease = 'llama.cpp v0.5.0';
+
+export interface NativeLibraries {
+  /** Folder that also holds the back ends ggml loads by itself. */
+  readonly folder: string;
+  readonly packageName: string;
+  readonly base: LibraryHandle;
+  readonly ggml: LibraryHandle;
+  readonly llama: LibraryHandle;
+}
+
+const packagePrefix = '@node-llama-cpp/';
+const platformNames: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'mac', win32: 'win' };
+
+/** Platform packages that can serve a choice, best first. */
+export function candidatePackages(
+  gpu: GpuChoice,
+  platform: string = process.platform,
+  arch: string = process.arch,
+): string[] {
+  const base = `${platformNames[platform] ?? platform}-${arch}`;
+  const metal = base === 'mac-arm64' ? 'mac-arm64-metal' : `${base}-metal`;
+  // On Apple silicon the only build is the one with Metal; it runs without it too.
+  const cpu = base === 'mac-arm64' ? metal : base;
+  const names = {
+    auto: [`${base}-cuda`, `${base}-vulkan`, cpu],
+    off: [cpu],
+    cuda: [`${base}-cuda`],
+    vulkan: [`${base}-vulkan`],
+    metal: [metal],
+  }[gpu];
+  return names.map((name) => packagePrefix + name);
+}
+
+let loaded: { gpu: GpuChoice; libraries: NativeLibraries } | undefined;
+
+/**
+ * Loads ggml and llama once per process; symbols are global, so a process can serve one choice only.
+ * Their log lines go to `log` from the first one on.
+ * @throws native_library_missing with the command that installs it.
+ */
+export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise<NativeLibraries> {
+  if (loaded) {
+    if (loaded.gpu !== gpu) throw new Error(`libraries are already loaded for --gpu ${loaded.gpu}`);
+    return loaded.libraries;
+  }
+  const candidates = candidatePackages(gpu);
+  for (const packageName of candidates) {
+    const folder = await binaryFolder(packageName);
+    if (!folder) continue;
+    const files = readdirSync(folder);
+    const open = (pattern: RegExp): LibraryHandle => {
+      const file = files.find((name) => pattern.test(name));
+      if (!file)
+        throw failure('native_library_missing', { backend: gpu, command: installCommand(packageName) });
+      return koffi.load(join(folder, file), { global: true });
+    };
+    // ggml first, then its back ends, then llama: the order in which their symbols depend on each other.
+    const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
+    redirectLog(base, 'ggml_log_set', log);
+    const ggml = open(/^(lib)?ggml(\.v[\d.]+)?\.(so|dylib|dll)$/);
+    ggml.func('ggml_backend_load_all_from_path', 'void', ['str'])(folder);
+    const llama = open(/^(lib)?llama(\.v[\d.]+)?\.(so|dylib|dll)$/);
+    redirectLog(llama, 'llama_log_set', log);
+    loaded = { gpu, libraries: { folder, packageName, base, ggml, llama } };
+    return loaded.libraries;
+  }
+  const wanted = candidates.at(gpu === 'auto' ? -1 : 0) as string;
+  throw failure('native_library_missing', {
+    backend: gpu === 'auto' || gpu === 'off' ? `${process.platform}-${process.arch}` : gpu,
+    command: installCommand(wanted),
+  });
+}
+
+function installCommand(packageName: string): string {
+  return `npm install ${packageName}@${nativePackageVersion}`;
+}
+
+async function binaryFolder(packageName: string): Promise<string | undefined> {
+  let bindings: { getBinsDir(): { binsDir: string; packageVersion: string } };
+  try {
+    bindings = await import(packageName);
+  } catch {
+    return undefined; // Not installed: the caller tries the next candidate or names this one in its error.
+  }
+  const { binsDir, packageVersion } = bindings.getBinsDir();
+  if (packageVersion !== nativePackageVersion) {
+    throw failure('native_layout_mismatch', {
+      release: nativeRelease,
+      field: `${packageName} version`,
+      actual: packageVersion,
+      expected: nativePackageVersion,
+    });
+  }
+  return join(binsDir, packageName.slice(packagePrefix.length));
+}
