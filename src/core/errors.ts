@@ -61,7 +61,7 @@ export const errorTable = {
   model_file_not_gguf: { ...model, message: '{path} is not a GGUF file.' },
   model_file_truncated: {
     ...model,
-    message: '{path} is cut short: {bytes} bytes are there, its tensors need {needed}. Download it again.',
+    message: '{path} is cut short: {bytes} bytes are there, {needed} are needed. Download it again.',
   },
   model_file_changed: {
     ...model,

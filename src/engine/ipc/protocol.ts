@@ -1,0 +1,44 @@
+import type { EngineInfo, EngineStats, GenerateResult } from '../../core/request.ts';
+import type { LogLevel } from './logger.ts';
+import type { WireError } from './wireError.ts';
+import type { WireRequest } from './wireRequest.ts';
+
+/**
+ * Messages between the engine process and its parent, over the channel of `child_process.fork` with
+ * `serialization: 'advanced'` (typed arrays travel as bytes).
+ *
+ * `start` comes first and is answered by `ready` or `failed`; nothing else is sent before `ready`. `generate`, `prewarm`,
+ * `forget` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
+ * one of `done`, `finished`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
+ */
+export type ToEngine =
+  | { readonly type: 'start'; readonly config: unknown }
+  | EngineCall
+  | { readonly type: 'abort'; readonly id: number }
+  | ({ readonly type: 'pixels'; readonly id: number; readonly imageKey: string } & (
+      | { readonly rgb: Uint8Array }
+      | { readonly error: WireError }
+    ))
+  | { readonly type: 'shutdown' };
+
+export type EngineCall =
+  | { readonly type: 'generate'; readonly id: number; readonly request: WireRequest }
+  | { readonly type: 'prewarm'; readonly id: number; readonly request: WireRequest }
+  | { readonly type: 'forget'; readonly id: number; readonly tenant: string }
+  | { readonly type: 'stats'; readonly id: number };
+
+export type FromEngine =
+  | { readonly type: 'ready'; readonly info: EngineInfo }
+  | { readonly type: 'failed'; readonly error: WireError }
+  | EngineReply
+  /** Asked when the engine does not hold the features of an image; answered by `pixels`, or by `abort` of the call. */
+  | { readonly type: 'pixelsNeeded'; readonly id: number; readonly imageKey: string }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object; readonly message: string };
+
+export type EngineReply =
+  | { readonly type: 'delta'; readonly id: number; readonly text: string }
+  | { readonly type: 'done'; readonly id: number; readonly result: GenerateResult }
+  | { readonly type: 'finished'; readonly id: number }
+  | { readonly type: 'stats'; readonly id: number; readonly stats: EngineStats }
+  | { readonly type: 'aborted'; readonly id: number }
+  | { readonly type: 'error'; readonly id: number; readonly error: WireError };

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { ask, freshImage } from '../../test/helpers/inferencePortSuite.ts';
+import type { GenerateRequest } from '../core/request.ts';
+import { requestDigest } from './requestDigest.ts';
+
+const image = freshImage();
+const base: GenerateRequest = {
+  ...ask('hi', { image }),
+  sampling: { temperature: 1, topK: 4, logitBias: { 9: 1, 2: 3 } },
+};
+
+test('the order of fields, spelled-out defaults and how pixels are fetched make no difference', () => {
+  const same: GenerateRequest = {
+    stop: [],
+    sampling: { logitBias: { 2: 3, 9: 1 }, seed: null, topK: 4, temperature: 1, topP: 1 },
+    maxOutputTokens: 8,
+    messages: ask('hi', { image: { ...image, pixels: () => Promise.reject(new Error('not needed')) } })
+      .messages,
+    tenant: 'acme',
+  };
+  expect(requestDigest(same)).toBe(requestDigest(base));
+});
+
+test('whatever changes the work changes the digest', () => {
+  const message = base.messages[0];
+  if (!message) throw new Error('the base request has a message');
+  const others: GenerateRequest[] = [
+    base,
+    { ...base, tenant: 'other' },
+    { ...base, maxOutputTokens: 9 },
+    { ...base, stop: ['x'] },
+    { ...base, sampling: { ...base.sampling, topK: 5 } },
+    { ...base, sampling: { ...base.sampling, seed: 0 } },
+    { ...base, sampling: { ...base.sampling, logitBias: { 9: 1, 2: 4 } } },
+    { ...base, messages: [{ ...message, role: 'system' }] },
+    { ...base, messages: [{ ...message, tokens: [1] }] },
+    { ...base, messages: [{ ...message, content: message.content.toReversed() }] },
+    ask('hi', { image: { ...image, width: 96 } }),
+    ask('hi', { image: freshImage() }),
+  ];
+  expect(new Set(others.map(requestDigest)).size).toBe(others.length);
+});

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import type { ChatMessage, GenerateRequest } from '../core/request.ts';
+import { defaultSampling } from '../core/validateRequest.ts';
+
+/**
+ * SHA-256 (hex) over everything that decides what the engine does for a request: tenant, messages with image digests and
+ * sizes, sampling, limits. Equal requests have equal digests, whatever the order of their fields and whether defaults
+ * are spelled out.
+ */
+export function requestDigest(request: GenerateRequest): string {
+  const { tenant, messages, maxOutputTokens = null, stop = [] } = request;
+  const sampling = { ...defaultSampling, ...request.sampling };
+  const content = [
+    tenant,
+    messages.map(canonicalMessage),
+    [
+      sampling.temperature,
+      sampling.topK,
+      sampling.topP,
+      sampling.minP,
+      sampling.repeatPenalty,
+      sampling.frequencyPenalty,
+      sampling.presencePenalty,
+      sampling.seed,
+      // Integer keys of an object are always in ascending order.
+      Object.entries(sampling.logitBias),
+    ],
+    maxOutputTokens,
+    stop,
+  ];
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
+
+/** A message as plain arrays: role, content with image digests and sizes, committed token ids. */
+export function canonicalMessage({ role, content, tokens }: ChatMessage): unknown {
+  return [
+    role,
+    content.map((part) =>
+      part.type === 'text'
+        ? ['text', part.text]
+        : ['image', part.image.digest, part.image.width, part.image.height],
+    ),
+    tokens ?? null,
+  ];
+}

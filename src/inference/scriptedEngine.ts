@@ -1,0 +1,205 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { failure } from '../core/errors.ts';
+import type { InferencePort } from '../core/inference.ts';
+import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest } from '../core/request.ts';
+import { requestLimits, validateRequest } from '../core/validateRequest.ts';
+import { fromWireError } from '../engine/ipc/wireError.ts';
+import { FifoSlots } from './fifoSlots.ts';
+import { cutAtStop, echoPieces, type Script, scriptedAnswer } from './scriptedAnswer.ts';
+import { ScriptedFeatures } from './scriptedFeatures.ts';
+import { scriptedInfo } from './scriptedInfo.ts';
+import { scriptedPromptTokens } from './scriptedPromptTokens.ts';
+import { untilAborted } from './untilAborted.ts';
+
+export interface ScriptedEngineOptions {
+  readonly script?: Script;
+  /** Requests that run at once; the others wait in order. Default 4. */
+  readonly maxRunning?: number;
+  /** Called when the script says `crashAt`; in a process of its own it ends that process. */
+  readonly crash?: () => void;
+}
+
+export type ScriptedCall =
+  | { readonly type: 'generate' | 'prewarm'; readonly request: GenerateRequest }
+  /** A generate that was aborted or left early, after this many pieces. */
+  | { readonly type: 'abort'; readonly request: GenerateRequest; readonly pieces: number }
+  | { readonly type: 'forget'; readonly tenant: string };
+
+interface Run {
+  readonly tenant: string;
+  /** Aborted by the request's own signal, or when the engine dies or is disposed. */
+  readonly signal: AbortSignal;
+  /** `forget` came while it ran: what it holds goes when it ends. */
+  forgotten: boolean;
+}
+
+/**
+ * An inference port without a model, for tests of everything above it: answers come from a script, calls are recorded,
+ * pictures are "encoded" once per tenant as in the native engine. There is no attention state, so features are all that is
+ * reused. The id of an answer's token is the CRC-32 of its text, without the top bit.
+ */
+export class ScriptedEngine implements InferencePort {
+  readonly calls: ScriptedCall[] = [];
+  readonly #script: Script;
+  readonly #maxRunning: number;
+  readonly #crash: () => void;
+  readonly #slots: FifoSlots;
+  readonly #features = new ScriptedFeatures();
+  readonly #runs = new Set<Run>();
+  readonly #sums = { imagesReused: 0, promptTokens: 0, outputTokens: 0 };
+  #life = new AbortController();
+  #generates = 0;
+  #restarts = 0;
+
+  constructor({ script = [], maxRunning = 4, crash = () => {} }: ScriptedEngineOptions = {}) {
+    this.#script = script;
+    this.#maxRunning = maxRunning;
+    this.#crash = crash;
+    this.#slots = new FifoSlots(maxRunning);
+  }
+
+  async ready(): Promise<EngineInfo> {
+    return scriptedInfo(this.#maxRunning);
+  }
+
+  async *generate(
+    request: GenerateRequest,
+    { signal }: { signal?: AbortSignal } = {},
+  ): AsyncGenerator<GenerateEvent, void> {
+    signal?.throwIfAborted();
+    this.calls.push({ type: 'generate', request });
+    validateRequest(request);
+    const answer = scriptedAnswer(this.#script, request, this.#generates++);
+    const { maxOutputTokens = requestLimits.defaultMaxOutputTokens } = request;
+    const wanted = cutAtStop(answer.pieces ?? echoPieces(request), request.stop ?? []);
+    const pieces = wanted.slice(0, maxOutputTokens);
+
+    const arrivedAt = performance.now();
+    const run = await this.#enter(request, signal);
+    const startedAt = performance.now();
+    let [encodedAt, firstTokenAt, sent, left] = [startedAt, startedAt, 0, true];
+    let pictures = { encoded: 0, reused: 0 };
+    try {
+      pictures = await this.#features.hold(request, run.signal);
+      encodedAt = performance.now();
+      for (let at = 0; at <= pieces.length; at++) {
+        run.signal.throwIfAborted();
+        if (at === answer.stallAt) await untilAborted(new Promise<never>(() => {}), run.signal);
+        if (at === answer.crashAt) this.#die();
+        if (answer.error && at === (answer.errorAt ?? 0)) throw fromWireError(answer.error);
+        const text = pieces[at];
+        if (text === undefined) break;
+        if (answer.delayMs) await untilAborted(sleep(answer.delayMs), run.signal);
+        if (at === 0) firstTokenAt = performance.now();
+        sent++;
+        this.#sums.outputTokens++;
+        yield { type: 'delta', text };
+      }
+      left = false;
+    } catch (error) {
+      left = run.signal.aborted;
+      throw error;
+    } finally {
+      if (left) this.calls.push({ type: 'abort', request, pieces: sent });
+      this.#leave(run);
+    }
+
+    const prompt = scriptedPromptTokens(request);
+    this.#sums.promptTokens += prompt.all;
+    this.#sums.imagesReused += pictures.reused;
+    yield {
+      type: 'done',
+      result: {
+        text: pieces.join(''),
+        tokens: pieces.map((piece) => crc32(piece) & 0x7fff_ffff),
+        finishReason: pieces.length < wanted.length ? 'length' : 'stop',
+        usage: {
+          promptTokens: prompt.all,
+          imageTokens: prompt.image,
+          reusedTokens: 0,
+          outputTokens: pieces.length,
+          imagesEncoded: pictures.encoded,
+          imagesReused: pictures.reused,
+        },
+        timings: {
+          queuedMs: startedAt - arrivedAt,
+          encodeMs: encodedAt - startedAt,
+          prefillMs: 0,
+          firstTokenMs: firstTokenAt - arrivedAt,
+          decodeMs: performance.now() - firstTokenAt,
+        },
+      },
+    };
+  }
+
+  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.calls.push({ type: 'prewarm', request });
+    validateRequest(request);
+    const run = await this.#enter(request, signal);
+    try {
+      const { reused } = await this.#features.hold(request, run.signal);
+      this.#sums.imagesReused += reused;
+    } finally {
+      this.#leave(run);
+    }
+  }
+
+  async forget(tenant: string): Promise<void> {
+    this.calls.push({ type: 'forget', tenant });
+    this.#features.drop(tenant);
+    for (const run of this.#runs) run.forgotten ||= run.tenant === tenant;
+  }
+
+  async stats(): Promise<EngineStats> {
+    return {
+      ...this.#sums,
+      encoderCalls: this.#features.encoderCalls,
+      running: this.#slots.running,
+      waiting: this.#slots.waiting,
+      idleSequences: 0,
+      droppedSequences: 0,
+      kvCellsUsed: 0,
+      kvCellsTotal: 0,
+      featureBytes: 0,
+      reusedTokens: 0,
+      residentBytes: process.memoryUsage.rss(),
+      restarts: this.#restarts,
+    };
+  }
+
+  async dispose(): Promise<void> {
+    this.#endLife('it was shut down');
+  }
+
+  async #enter({ tenant }: GenerateRequest, signal: AbortSignal | undefined): Promise<Run> {
+    const { signal: life } = this.#life;
+    const run: Run = { tenant, signal: signal ? AbortSignal.any([signal, life]) : life, forgotten: false };
+    await this.#slots.take(run.signal);
+    this.#runs.add(run);
+    return run;
+  }
+
+  #leave(run: Run): void {
+    this.#runs.delete(run);
+    if (run.forgotten) this.#features.drop(run.tenant);
+    this.#slots.release();
+  }
+
+  /** Without a process of its own the death of the engine is played: all running requests fail, all state is gone. */
+  #die(): never {
+    this.#crash();
+    const error = this.#endLife('scripted crash');
+    this.#life = new AbortController();
+    this.#restarts++;
+    throw error;
+  }
+
+  #endLife(reason: string): Error {
+    const error = failure('engine_unavailable', { reason });
+    this.#life.abort(error);
+    this.#features.clear();
+    return error;
+  }
+}

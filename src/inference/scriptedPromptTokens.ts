@@ -1,0 +1,17 @@
+import type { GenerateRequest } from '../core/request.ts';
+
+const pixelsPerTokenSide = 32;
+
+/** One token per UTF-8 byte of text and per committed token id, one per 32 x 32 pixels of an image. */
+export function scriptedPromptTokens({ messages }: GenerateRequest): { all: number; image: number } {
+  let text = 0;
+  let image = 0;
+  for (const { content, tokens } of messages) {
+    if (tokens) text += tokens.length;
+    for (const part of content) {
+      if (part.type === 'image') image += (part.image.width * part.image.height) / pixelsPerTokenSide ** 2;
+      else if (!tokens) text += Buffer.byteLength(part.text);
+    }
+  }
+  return { all: text + image, image };
+}
