@@ -1,0 +1,51 @@
+import { availableParallelism, freemem } from 'node:os';
+import type { GpuChoice } from '../llama/libraries.ts';
+import type { ModelPair } from '../models/pair.ts';
+import type { WeightType } from './vision/weightType.ts';
+
+/** What an engine process is started with. Everything left out has a default that suits the machine and the model. */
+export interface EngineConfig {
+  /** Text model and vision file (GGUF); the embedded pair when both are left out. */
+  readonly model?: string;
+  readonly mmproj?: string;
+  readonly gpu?: GpuChoice;
+  readonly threads?: number;
+  /** KV cells shared by all sequences. Default: what `kvMemoryShare` of the free memory holds. */
+  readonly kvCells?: number;
+  /** Most sequences that prefill or decode at the same time. */
+  readonly maxRunning?: number;
+  readonly maxWaiting?: number;
+  /** Native sequence ids: running and idle sequences together. */
+  readonly maxSequences?: number;
+  readonly batchTokens?: number;
+  readonly overtakeBoundMs?: number;
+  readonly visionWeightType?: WeightType;
+  readonly featureCacheBytes?: number;
+}
+
+export interface ResolvedEngineConfig extends Required<Omit<EngineConfig, 'model' | 'mmproj' | 'visionWeightType'>> {
+  readonly visionWeightType: WeightType | undefined;
+}
+
+/** llama.cpp's own bound (LLAMA_MAX_SEQ). */
+const maxNativeSequences = 256;
+/** Share of the memory that is free at start for the KV cache, and the cells beyond which more rarely helps. */
+const kvMemoryShare = 0.25;
+const maxDefaultCells = 32_768;
+const minDefaultCells = 4096;
+
+export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEngineConfig {
+  const cells = Math.floor((freemem() * kvMemoryShare) / pair.kvBytesPerToken);
+  return {
+    gpu: config.gpu ?? 'auto',
+    threads: config.threads ?? availableParallelism(),
+    kvCells: config.kvCells ?? Math.min(maxDefaultCells, Math.max(minDefaultCells, cells - (cells % 256))),
+    maxRunning: config.maxRunning ?? 16,
+    maxWaiting: config.maxWaiting ?? 256,
+    maxSequences: config.maxSequences ?? maxNativeSequences,
+    batchTokens: config.batchTokens ?? 512,
+    overtakeBoundMs: config.overtakeBoundMs ?? 2000,
+    visionWeightType: config.visionWeightType,
+    featureCacheBytes: config.featureCacheBytes ?? 256 * 2 ** 20,
+  };
+}

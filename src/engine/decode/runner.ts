@@ -1,0 +1,206 @@
+import { failure } from '../../core/errors.ts';
+import { addressOf, callAsync, type Pointer } from '../../llama/binding.ts';
+import type { Llama } from '../../llama/llama.ts';
+import type { Native } from '../../llama/native.ts';
+import type { Sampler } from './sampler.ts';
+import { Vocabulary } from './vocabulary.ts';
+
+export interface RunnerOptions {
+  readonly modelPath: string;
+  /** KV cells shared by all sequences (`n_ctx` with `kv_unified`). */
+  readonly kvCells: number;
+  /** Most tokens one native decode takes. */
+  readonly batchTokens: number;
+  /** Native sequence ids, at most 256. */
+  readonly maxSequences: number;
+  readonly threads: number;
+  readonly gpu: boolean;
+}
+
+/** One token to decode. `position` is its M-RoPE position in its sequence. */
+export interface BatchToken {
+  readonly sequence: number;
+  readonly token: number;
+  readonly position: number;
+  readonly wantsLogits: boolean;
+}
+
+/** A run of one image's tokens. */
+export interface ImageSlice {
+  readonly sequence: number;
+  /** All of the image's features, f32 [columns x rows, width]. */
+  readonly features: Float32Array;
+  readonly columns: number;
+  /** Position of the image's first token. */
+  readonly position: number;
+  readonly firstToken: number;
+  readonly tokenCount: number;
+}
+
+const decodeOk = 0;
+
+/** Model and context of the text decoder: the only file that knows llama's memory. Owns both. */
+export class Runner {
+  readonly vocabulary: Vocabulary;
+  /** Floats per input embedding: hidden x (1 + DeepStack layers). */
+  readonly embeddingWidth: number;
+  readonly trainedContext: number;
+  readonly parameters: number;
+  readonly options: RunnerOptions;
+  readonly #llama: Llama;
+  readonly #model: Pointer;
+  readonly #context: Pointer;
+  readonly #memory: Pointer;
+  readonly #batch: BatchArrays;
+  #disposed = false;
+
+  private constructor(llama: Llama, model: Pointer, context: Pointer, options: RunnerOptions) {
+    this.#llama = llama;
+    this.#model = model;
+    this.#context = context;
+    this.#memory = llama.llama_get_memory(context);
+    this.#batch = new BatchArrays(options.batchTokens, options.maxSequences);
+    this.options = options;
+    this.vocabulary = new Vocabulary(llama, llama.llama_model_get_vocab(model));
+    this.embeddingWidth = llama.llama_model_n_embd_inp(model);
+    this.trainedContext = llama.llama_model_n_ctx_train(model);
+    this.parameters = Number(llama.llama_model_n_params(model));
+  }
+
+  /** Loads off the event loop. @throws model_load_failed */
+  static async load(native: Native, options: RunnerOptions): Promise<Runner> {
+    const { llama } = native;
+    const model = await callAsync(llama.llama_model_load_from_file, options.modelPath, {
+      ...llama.llama_model_default_params(),
+      n_gpu_layers: options.gpu ? -1 : 0,
+    });
+    if (!model) {
+      throw failure('model_load_failed', {
+        path: options.modelPath,
+        reason: 'the engine library refused it; its log lines say why',
+      });
+    }
+    const context = await callAsync(llama.llama_init_from_model, model, {
+      ...llama.llama_context_default_params(),
+      n_ctx: options.kvCells,
+      n_batch: options.batchTokens,
+      n_ubatch: options.batchTokens,
+      n_seq_max: options.maxSequences,
+      n_outputs_max: Math.max(options.maxSequences, 1),
+      n_threads: options.threads,
+      n_threads_batch: options.threads,
+      // State layout and speed both depend on flash attention, so it is never left to the library's choice.
+      flash_attn_type: 1,
+      kv_unified: true,
+      offload_kqv: options.gpu,
+      op_offload: options.gpu,
+    });
+    if (!context) {
+      llama.llama_model_free(model);
+      throw failure('model_load_failed', {
+        path: options.modelPath,
+        reason: `no memory for a context of ${options.kvCells} tokens`,
+      });
+    }
+    return new Runner(llama, model, context, options);
+  }
+
+  /** Decodes tokens of any sequences together. Logits of those that want them stay readable until the next decode. */
+  async decodeTokens(entries: readonly BatchToken[]): Promise<void> {
+    const batch = this.#batch;
+    for (const [index, entry] of entries.entries()) {
+      batch.tokens[index] = entry.token;
+      batch.positions[index] = entry.position;
+      batch.setSequence(index, entry.sequence);
+      batch.logits[index] = entry.wantsLogits ? 1 : 0;
+    }
+    await this.#decode(batch.struct(entries.length, 'tokens', null));
+  }
+
+  /**
+   * Decodes a slice of an image. M-RoPE positions come as four arrays (time, row, column, 0), one after another; all
+   * tokens of a still image share one time position.
+   */
+  async decodeImage(slice: ImageSlice): Promise<void> {
+    const { firstToken, tokenCount, columns, position } = slice;
+    const batch = this.#batch;
+    for (let index = 0; index < tokenCount; index++) {
+      const token = firstToken + index;
+      batch.positions[index] = position;
+      batch.positions[tokenCount + index] = position + Math.floor(token / columns);
+      batch.positions[2 * tokenCount + index] = position + (token % columns);
+      batch.positions[3 * tokenCount + index] = 0;
+      batch.setSequence(index, slice.sequence);
+      batch.logits[index] = 0;
+    }
+    const width = this.embeddingWidth;
+    const features = slice.features.subarray(firstToken * width, (firstToken + tokenCount) * width);
+    await this.#decode(batch.struct(tokenCount, 'features', addressOf(features)));
+  }
+
+  /** Samples from the logits of one entry of the last `decodeTokens`, and tells the sampler about its choice. */
+  sample(sampler: Sampler, entryIndex: number): number {
+    return this.#llama.llama_sampler_sample(sampler.pointer, this.#context, entryIndex);
+  }
+
+  /** Lets `to` share the first `positions` positions of `from`. Costs no memory. `to` must be empty. */
+  sharePrefix(from: number, to: number, positions: number): void {
+    this.#llama.llama_memory_seq_cp(this.#memory, from, to, 0, positions);
+  }
+
+  /** Forgets everything of a sequence from a position on; 0 empties it. */
+  truncate(sequence: number, position: number): void {
+    const removed = this.#llama.llama_memory_seq_rm(this.#memory, sequence, position, -1);
+    if (!removed) throw failure('engine_failed', { reason: 'the KV cache could not drop the end of a sequence' });
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#llama.llama_free(this.#context);
+    this.#llama.llama_model_free(this.#model);
+  }
+
+  async #decode(batch: Record<string, unknown>): Promise<void> {
+    const status = await callAsync(this.#llama.llama_decode, this.#context, batch);
+    if (status !== decodeOk) throw failure('engine_failed', { reason: `llama_decode answered ${status}` });
+  }
+}
+
+/** The arrays a `llama_batch` points to, allocated once: nothing is allocated per token. */
+class BatchArrays {
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  readonly logits: Int8Array;
+  readonly #sequenceCounts: Int32Array;
+  readonly #sequenceIds: Int32Array;
+  readonly #sequencePointers: BigUint64Array;
+  readonly #sequenceIdsAddress: bigint;
+
+  constructor(capacity: number, maxSequences: number) {
+    this.tokens = new Int32Array(capacity);
+    this.positions = new Int32Array(4 * capacity);
+    this.logits = new Int8Array(capacity);
+    this.#sequenceCounts = new Int32Array(capacity).fill(1);
+    // Small typed arrays live inside the JavaScript heap, where the collector moves them: keep this one large.
+    this.#sequenceIds = Int32Array.from({ length: Math.max(maxSequences, 64) }, (_, id) => id);
+    this.#sequencePointers = new BigUint64Array(capacity);
+    this.#sequenceIdsAddress = addressOf(this.#sequenceIds);
+  }
+
+  setSequence(index: number, sequence: number): void {
+    this.#sequencePointers[index] = this.#sequenceIdsAddress + BigInt(4 * sequence);
+  }
+
+  struct(count: number, input: 'tokens' | 'features', features: bigint | null): Record<string, unknown> {
+    return {
+      n_tokens: count,
+      token: input === 'tokens' ? this.tokens : null,
+      embd: features,
+      pos: this.positions,
+      n_seq_id: this.#sequenceCounts,
+      seq_id: this.#sequencePointers,
+      logits: this.logits,
+    };
+  }
+}

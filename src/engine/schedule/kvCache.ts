@@ -1,0 +1,202 @@
+import { commonPrefix } from '../prompt/commonPrefix.ts';
+import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import { CellLedger } from './cellLedger.ts';
+import { KvSlot } from './kvSlot.ts';
+
+/** The native side of the cache, as `Runner` offers it. */
+export interface SequenceMemory {
+  sharePrefix(from: number, to: number, positions: number): void;
+  truncate(sequence: number, position: number): void;
+}
+
+/** What a request wants of the cache. */
+export interface Demand {
+  readonly tenant: string;
+  readonly prompt: readonly Segment[];
+  readonly promptCells: number;
+  /** Cells to keep free for the answer. */
+  readonly outputTokens: number;
+}
+
+export type Admission =
+  | { readonly kind: 'now'; readonly source: KvSlot | undefined; readonly cells: number; readonly positions: number }
+  /** Another sequence is just computing a longer common prefix: waiting for it is cheaper than computing it twice. */
+  | { readonly kind: 'shared-prefix-pending' }
+  | { readonly kind: 'full' };
+
+/**
+ * Which sequence ids hold what, and who may use them. A slot is *busy* while a request runs in it and *idle* after:
+ * idle slots are the cache, and the least recently used one is dropped when ids or cells run out. Busy slots reserve
+ * what their request can grow to, so a running request never meets a full cache.
+ *
+ * A look-up compares the prompt with every slot of the tenant: its cost grows with the number of slots (at most 256)
+ * times the length they share with the prompt.
+ */
+export class KvCache {
+  readonly ledger: CellLedger;
+  droppedSequences = 0;
+  readonly #memory: SequenceMemory;
+  readonly #slots = new Set<KvSlot>();
+  readonly #freeIds: number[];
+  readonly #forgotten = new WeakSet<KvSlot>();
+
+  constructor(memory: SequenceMemory, maxSequences: number, kvCells: number) {
+    this.#memory = memory;
+    this.ledger = new CellLedger(kvCells);
+    this.#freeIds = Array.from({ length: maxSequences }, (_, id) => maxSequences - 1 - id);
+  }
+
+  get idleCount(): number {
+    return [...this.#slots].filter((slot) => !slot.busy).length;
+  }
+
+  /** Pure: says whether a demand can be met now, and from which slot's prefix. */
+  canAdmit(demand: Demand): Admission {
+    const best = this.#longestPrefix(demand);
+    if (best.pendingCells > best.cells) return { kind: 'shared-prefix-pending' };
+    const busy = [...this.#slots].filter((slot) => slot.busy);
+    const pinned = this.ledger.heldBy(
+      busy.map((slot) => slot.id),
+      best.source?.id,
+      best.cells,
+    );
+    const promised = busy.reduce((sum, slot) => sum + slot.reservedCells, 0);
+    const needed = demand.promptCells + demand.outputTokens - best.cells;
+    const idIsFree = this.#freeIds.length > 0 || this.#slots.size > busy.length;
+    if (pinned + promised + needed > this.ledger.total || !idIsFree) return { kind: 'full' };
+    return { kind: 'now', source: best.source, cells: best.cells, positions: best.positions };
+  }
+
+  /** Takes what `canAdmit` offered, in the same tick. The slot holds the shared prefix and is busy until `release`. */
+  admit(demand: Demand, admission: Extract<Admission, { kind: 'now' }>): KvSlot {
+    const { source, cells, positions } = admission;
+    const needed = demand.promptCells + demand.outputTokens - cells;
+    const slot = source && this.#canTakeInPlace(source, cells) ? source : this.#branch(demand, admission, needed);
+    if (slot.cells > cells) this.#truncate(slot, cells, positions);
+    while (this.#freeCells() < needed && this.#dropLeastRecentlyUsed(slot));
+    slot.begin(demand.prompt, needed);
+    return slot;
+  }
+
+  appendTokens(slot: KvSlot, tokens: readonly number[]): void {
+    this.ledger.append(slot.id, tokens.length);
+    slot.appendTokens(tokens);
+  }
+
+  /** Notes `cells` more cells of an image; the image joins the slot's prefix when all of it is there. */
+  appendImageCells(slot: KvSlot, image: ImageSegment, cells: number): void {
+    this.ledger.append(slot.id, cells);
+    slot.appendImageCells(image, cells);
+  }
+
+  /** Ends a request's use. What it computed stays as an idle slot until it is dropped. */
+  release(slot: KvSlot): void {
+    slot.end();
+    // Half an image is no prefix of anything.
+    if (this.ledger.cellsOf(slot.id) > slot.cells) this.#truncate(slot, slot.cells, slot.positions);
+    if (slot.cells === 0 || this.#forgotten.has(slot)) this.#drop(slot);
+  }
+
+  /** Ends a request's use and forgets what it computed: for when the native memory can't be trusted. */
+  discard(slot: KvSlot): void {
+    slot.end();
+    this.#drop(slot);
+  }
+
+  forget(tenant: string): void {
+    for (const slot of this.#slots) {
+      if (slot.tenant !== tenant) continue;
+      if (slot.busy) this.#forgotten.add(slot);
+      else this.#drop(slot);
+    }
+  }
+
+  checkIntegrity(): void {
+    this.ledger.checkIntegrity();
+    for (const slot of this.#slots) {
+      const held = this.ledger.cellsOf(slot.id);
+      if (!slot.busy && held !== slot.cells) throw new Error(`slot ${slot.id} says ${slot.cells}, holds ${held}`);
+    }
+  }
+
+  #longestPrefix(demand: Demand): { source?: KvSlot; cells: number; positions: number; pendingCells: number } {
+    let best: { source?: KvSlot; cells: number; positions: number } = { cells: 0, positions: 0 };
+    let pendingCells = 0;
+    for (const slot of this.#slots) {
+      if (slot.tenant !== demand.tenant || this.#forgotten.has(slot)) continue;
+      const { cells, positions } = leaveOneToCompute(commonPrefix(slot.resident, demand.prompt), demand);
+      // Of equally good slots an idle one without a tail is cheapest: it is taken over as it is.
+      const better = cells > best.cells || (cells === best.cells && cells > 0 && slot.cells === cells && !slot.busy);
+      if (better) best = { source: slot, cells, positions };
+      if (slot.busy) {
+        const planned = leaveOneToCompute(commonPrefix(slot.target, demand.prompt), demand);
+        pendingCells = Math.max(pendingCells, planned.cells);
+      }
+    }
+    return { ...best, pendingCells };
+  }
+
+  #canTakeInPlace(source: KvSlot, cells: number): boolean {
+    if (source.busy) return false;
+    return source.cells === cells;
+  }
+
+  /** A slot of its own for the prefix, so that the source's longer branch stays; in the source itself if need be. */
+  #branch(demand: Demand, { source, cells, positions }: Extract<Admission, { kind: 'now' }>, needed: number): KvSlot {
+    const tight = (): boolean => this.#freeIds.length === 0 || this.#freeCells() < needed;
+    while (tight() && this.#dropLeastRecentlyUsed(source));
+    if (source && !source.busy && tight()) return source;
+    const id = this.#freeIds.pop();
+    if (id === undefined) throw new Error('admitted without a free sequence id');
+    const slot = new KvSlot(id, demand.tenant);
+    this.#slots.add(slot);
+    if (source && cells > 0) {
+      this.#memory.sharePrefix(source.id, id, positions);
+      this.ledger.share(source.id, id, cells);
+      slot.copyPrefix(source, cells);
+      source.touch();
+    }
+    return slot;
+  }
+
+  /** Cells nobody holds and nobody was promised. */
+  #freeCells(): number {
+    let promised = 0;
+    for (const slot of this.#slots) promised += slot.reservedCells;
+    return this.ledger.total - this.ledger.used - promised;
+  }
+
+  #dropLeastRecentlyUsed(except: KvSlot | undefined): boolean {
+    let oldest: KvSlot | undefined;
+    for (const slot of this.#slots) {
+      if (slot.busy || slot === except) continue;
+      if (!oldest || slot.lastUsed < oldest.lastUsed) oldest = slot;
+    }
+    if (!oldest) return false;
+    this.#drop(oldest);
+    this.droppedSequences++;
+    return true;
+  }
+
+  #truncate(slot: KvSlot, cells: number, positions: number): void {
+    this.#memory.truncate(slot.id, positions);
+    this.ledger.truncate(slot.id, cells);
+    slot.truncate(cells);
+  }
+
+  #drop(slot: KvSlot): void {
+    this.#memory.truncate(slot.id, 0);
+    this.ledger.truncate(slot.id, 0);
+    this.#slots.delete(slot);
+    this.#freeIds.push(slot.id);
+  }
+}
+
+/** At least the last token of a prompt is computed again when an answer follows: its logits choose the first token. */
+function leaveOneToCompute(
+  prefix: { cells: number; positions: number },
+  demand: Demand,
+): { cells: number; positions: number } {
+  if (demand.outputTokens === 0 || prefix.cells < demand.promptCells) return prefix;
+  return { cells: prefix.cells - 1, positions: prefix.positions - 1 };
+}

@@ -1,0 +1,151 @@
+import type { FinishReason, GenerateResult, ImageSource } from '../../core/request.ts';
+import type { OutputText } from '../decode/outputText.ts';
+import type { Sampler } from '../decode/sampler.ts';
+import { dropPrefix } from '../prompt/commonPrefix.ts';
+import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import { segmentCells } from '../prompt/segment.ts';
+import type { FeatureTicket } from '../vision/encodeQueue.ts';
+import type { KvSlot } from './kvSlot.ts';
+
+/** What a request asks of the scheduler, rendered and checked. */
+export interface SequenceRequest {
+  readonly tenant: string;
+  readonly prompt: readonly Segment[];
+  readonly promptCells: number;
+  /** Most tokens to generate; 0 only fills the cache. */
+  readonly maxOutputTokens: number;
+  /** Where pixels of the prompt's images come from, by `ImageSegment.key`. */
+  readonly images: ReadonlyMap<string, ImageSource>;
+  /** Owned by the sequence from here on; none when nothing is generated. */
+  readonly sampler: Sampler | undefined;
+  readonly output: OutputText;
+  onDelta(text: string): void;
+  onDone(result: Omit<GenerateResult, 'text' | 'tokens'>): void;
+  onError(error: unknown): void;
+}
+
+/** One request on its way through the engine: the noun that scheduler, cache and runner share. */
+export class Sequence {
+  readonly request: SequenceRequest;
+  readonly arrivedAt = performance.now();
+  phase: 'waiting' | 'prefill' | 'decode' | 'finished' = 'waiting';
+  /** Asked from outside, obeyed by the scheduler before its next step. */
+  abortRequested = false;
+
+  /** Set by the scheduler on admission. */
+  slot: KvSlot | undefined;
+  reusedCells = 0;
+  /** What of the prompt is still to be computed. */
+  #remaining: Segment[] = [];
+  /** Tokens of the first remaining segment, when it is an image, that are already computed. */
+  imageTokensDone = 0;
+  readonly #tickets = new Map<string, FeatureTicket>();
+  imagesEncoded = 0;
+  imagesReused = 0;
+
+  /** Sampled, not yet decoded. */
+  nextToken = 0;
+  outputTokens = 0;
+  #admittedAt = 0;
+  #firstTokenAt = 0;
+  prefillMs = 0;
+  encodeMs = 0;
+
+  constructor(request: SequenceRequest) {
+    this.request = request;
+  }
+
+  get imageTokens(): number {
+    return this.request.prompt.reduce(
+      (sum, segment) => (segment.kind === 'image' ? sum + segmentCells(segment) : sum),
+      0,
+    );
+  }
+
+  start(slot: KvSlot): void {
+    this.slot = slot;
+    this.phase = 'prefill';
+    this.reusedCells = slot.cells;
+    this.#remaining = dropPrefix(this.request.prompt, slot.cells);
+    this.#admittedAt = performance.now();
+    const images = (segments: readonly Segment[]): number =>
+      segments.filter((segment) => segment.kind === 'image').length;
+    this.imagesReused = images(this.request.prompt) - images(this.#remaining);
+  }
+
+  /** The next part of the prompt to compute, or undefined when all of it is in the cache. */
+  get nextSegment(): Segment | undefined {
+    return this.#remaining[0];
+  }
+
+  /** Whether the `count` next tokens of the text segment in front end the prompt. */
+  endsPromptWith(count: number): boolean {
+    const [first, second] = this.#remaining;
+    return second === undefined && first?.kind === 'text' && first.tokens.length === count;
+  }
+
+  advanceText(count: number): void {
+    const [first] = this.#remaining;
+    if (first?.kind !== 'text') throw new Error('no text to advance');
+    if (count === first.tokens.length) this.#remaining.shift();
+    else this.#remaining[0] = { kind: 'text', tokens: first.tokens.slice(count) };
+  }
+
+  advanceImage(count: number): void {
+    const [first] = this.#remaining;
+    if (first?.kind !== 'image') throw new Error('no image to advance');
+    this.imageTokensDone += count;
+    if (this.imageTokensDone < segmentCells(first)) return;
+    this.#remaining.shift();
+    this.imageTokensDone = 0;
+    this.#tickets.delete(first.key);
+  }
+
+  ticketFor(image: ImageSegment, claim: (source: ImageSource) => FeatureTicket): FeatureTicket {
+    const held = this.#tickets.get(image.key);
+    if (held) return held;
+    const source = this.request.images.get(image.key);
+    if (!source) throw new Error(`the prompt names an image it did not bring: ${image.key}`);
+    const ticket = claim(source);
+    this.#tickets.set(image.key, ticket);
+    if (ticket.startedEncode) this.imagesEncoded++;
+    else this.imagesReused++;
+    return ticket;
+  }
+
+  noteSampled(): void {
+    this.outputTokens++;
+    this.#firstTokenAt ||= performance.now();
+  }
+
+  finish(reason: FinishReason): Omit<GenerateResult, 'text' | 'tokens'> {
+    const now = performance.now();
+    const firstTokenAt = this.#firstTokenAt || now;
+    return {
+      finishReason: reason,
+      usage: {
+        promptTokens: this.request.promptCells,
+        imageTokens: this.imageTokens,
+        reusedTokens: this.reusedCells,
+        outputTokens: this.outputTokens,
+        imagesEncoded: this.imagesEncoded,
+        imagesReused: this.imagesReused,
+      },
+      timings: {
+        queuedMs: this.#admittedAt - this.arrivedAt,
+        encodeMs: this.encodeMs,
+        prefillMs: this.prefillMs,
+        firstTokenMs: firstTokenAt - this.arrivedAt,
+        decodeMs: now - firstTokenAt,
+      },
+    };
+  }
+
+  /** Frees what the sequence owns. Its slot belongs to the cache. */
+  dispose(): void {
+    this.phase = 'finished';
+    for (const ticket of this.#tickets.values()) ticket.cancel();
+    this.#tickets.clear();
+    this.request.sampler?.dispose();
+  }
+}

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Backend, openBackend } from '../../llama/backend.ts';
+import { type Native, openNative } from '../../llama/native.ts';
+import { chooseWeightType, probeMatmul } from './probe.ts';
+
+test.each([
+  ['f16', { f16: 100, bf16: 124, q8_0: 300 }, 'f16'],
+  ['f16', { f16: 100, bf16: 126, q8_0: 300 }, 'bf16'],
+  ['bf16', { f16: 130, bf16: 100 }, 'f16'],
+  ['bf16', { f16: 100 }, 'f16'],
+  ['q8_0', { f16: 100, bf16: 90, q8_0: 200 }, 'q8_0'],
+  ['q8_0', { f16: 300, bf16: 90, q8_0: 200 }, 'f16'],
+  ['f32', { f32: 100, f16: 110, bf16: 110 }, 'f32'],
+  ['f16', {}, 'f16'],
+] as const)('a %s file with %o is held as %s', (own, gflops, chosen) => {
+  expect(chooseWeightType(own, gflops)).toBe(chosen);
+});
+
+let native: Native;
+let backend: Backend;
+beforeAll(async () => {
+  native = await openNative('off', () => {});
+  backend = openBackend(native.ggml, 'off', 2);
+});
+afterAll(() => backend.dispose());
+
+test('measures every type this machine multiplies, and skips q8_0 where rows are no whole blocks', async () => {
+  const measured = await probeMatmul(native.ggml, backend, { inner: 192, outer: 768 }, [
+    'f16',
+    'bf16',
+    'q8_0',
+  ]);
+  expect(Object.keys(measured)).toEqual(['f16', 'bf16', 'q8_0']);
+  for (const gflops of Object.values(measured)) expect(gflops).toBeGreaterThan(0.1);
+  const odd = await probeMatmul(native.ggml, backend, { inner: 72, outer: 768 }, ['f16', 'q8_0']);
+  expect(Object.keys(odd)).toEqual(['f16']);
+});
