@@ -44,8 +44,14 @@ export const errorTable = {
     message: 'The picture was not recognised. Supported: JPEG, PNG, WebP, AVIF and still GIF.',
   },
   image_animated: { ...image, message: 'The picture is animated ({format}). Send one still frame.' },
-  image_too_small: { ...image, message: 'The picture is {width}x{height} px, each side needs at least {limit} px.' },
-  image_too_large: { ...image, message: 'The picture is {width}x{height} px, each side may have at most {limit} px.' },
+  image_too_small: {
+    ...image,
+    message: 'The picture is {width}x{height} px, each side needs at least {limit} px.',
+  },
+  image_too_large: {
+    ...image,
+    message: 'The picture is {width}x{height} px, each side may have at most {limit} px.',
+  },
   image_too_many_pixels: {
     ...image,
     message: 'The picture is {width}x{height} = {pixels} px, the limit is {limit} px.',
@@ -73,7 +79,8 @@ export const errorTable = {
   },
   model_mmproj_missing: {
     ...model,
-    message: 'No vision file (mmproj) for {path}. Give it with --mmproj, or put one beside the model as {expected}.',
+    message:
+      'No vision file (mmproj) for {path}. Give it with --mmproj, or put one beside the model as {expected}.',
   },
   model_projector_unsupported: {
     ...model,
@@ -93,12 +100,19 @@ export const errorTable = {
   },
   native_layout_mismatch: {
     ...model,
-    message: 'The engine library is not the release this program was made for ({release}): {field} is {actual}, expected {expected}.',
+    message:
+      'The engine library is not the release this program was made for ({release}): {field} is {actual}, expected {expected}.',
   },
 
-  engine_unavailable: { ...engine, message: 'The engine stopped while answering ({reason}). It restarts by itself.' },
+  engine_unavailable: {
+    ...engine,
+    message: 'The engine is not available: {reason}. It restarts by itself unless it was shut down.',
+  },
   engine_start_failed: { ...engine, message: 'The engine did not start: {reason}.' },
-  engine_overloaded: { ...engine, message: 'The engine already has {waiting} requests waiting, the limit is {limit}.' },
+  engine_overloaded: {
+    ...engine,
+    message: 'The engine already has {waiting} requests waiting, the limit is {limit}.',
+  },
   engine_failed: {
     status: 500,
     type: 'server_error',

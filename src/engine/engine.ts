@@ -72,6 +72,7 @@ export class Engine implements InferencePort {
       maxSequences: resolved.maxSequences,
       threads: resolved.threads,
       gpu: backend.isGpu,
+      threadPool: backend.threadPool,
     });
     const encoder = await VisionEncoder.load(native, backend, pair, {
       ...(resolved.visionWeightType && { weightType: resolved.visionWeightType }),
@@ -155,7 +156,6 @@ export class Engine implements InferencePort {
     const { cache, totals, runningCount, waitingCount } = this.#scheduler;
     return {
       encoderCalls: this.#encodes.encoderCalls,
-      imagesReused: this.#encodes.imagesReused,
       running: runningCount,
       waiting: waitingCount,
       idleSequences: cache.idleCount,

@@ -12,5 +12,7 @@ export function testPicture(width: number, height: number): Promise<Buffer> {
       rgb[offset + 2] = inDisc ? 40 : 128;
     }
   }
-  return sharp(rgb, { raw: { width, height, channels: 3 } }).png().toBuffer();
+  return sharp(rgb, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 }

@@ -15,6 +15,8 @@ export interface RunnerOptions {
   readonly maxSequences: number;
   readonly threads: number;
   readonly gpu: boolean;
+  /** CPU threads lent by the backend; decodes and encodes must then never run at the same time. */
+  readonly threadPool: Pointer | null;
 }
 
 /** One token to decode. `position` is its M-RoPE position in its sequence. */
@@ -102,6 +104,7 @@ export class Runner {
         reason: `no memory for a context of ${options.kvCells} tokens`,
       });
     }
+    if (options.threadPool) llama.llama_attach_threadpool(context, options.threadPool, options.threadPool);
     return new Runner(llama, model, context, options);
   }
 

@@ -29,7 +29,7 @@ interface Row {
  */
 export class Scheduler {
   readonly cache: KvCache;
-  readonly totals = { promptTokens: 0, reusedTokens: 0, outputTokens: 0 };
+  readonly totals = { promptTokens: 0, reusedTokens: 0, outputTokens: 0, imagesReused: 0 };
   readonly #runner: Runner;
   readonly #encodes: EncodeQueue;
   readonly #limits: SchedulerLimits;
@@ -309,6 +309,7 @@ export class Scheduler {
       const index = list.indexOf(sequence);
       if (index >= 0) list.splice(index, 1);
     }
+    this.totals.imagesReused += sequence.imagesReused;
     if (sequence.slot) this.cache.release(sequence.slot);
     sequence.slot = undefined;
     sequence.dispose();

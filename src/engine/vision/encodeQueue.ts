@@ -33,7 +33,6 @@ interface Order {
 export class EncodeQueue {
   readonly cache: FeatureCache;
   encoderCalls = 0;
-  imagesReused = 0;
   readonly #encoder: VisionEncoder;
   readonly #orders = new Map<string, Order>();
   readonly #wake: () => void;
@@ -56,7 +55,6 @@ export class EncodeQueue {
       encodeMs: 0,
       cancel: () => this.#cancel(key, ticket),
     };
-    if (!ticket.startedEncode) this.imagesReused++;
     if (features) return ticket;
     if (running) running.tickets.add(ticket);
     else this.#order({ key, tenant, imageKey, image, tickets: new Set([ticket]) });

@@ -1,0 +1,35 @@
+import { imageSourceFromFile } from '../images/load.ts';
+import { startNativeEngine } from '../inference/nativeEngine.ts';
+import { Conversation } from './conversation.ts';
+import { createLogger } from './logger.ts';
+import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } from './options.ts';
+import { jsonReport, statsLine } from './report.ts';
+
+/** `afterimage ask IMAGE... QUESTION`: one answer, then the end. */
+export async function ask(
+  paths: readonly string[],
+  question: string,
+  flags: EngineFlags & AnswerFlags,
+): Promise<void> {
+  // Pictures first: a wrong path is told before a model is loaded.
+  const images = await Promise.all(paths.map((path) => imageSourceFromFile(path, flags.detail)));
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  const engine = startNativeEngine(engineConfig(flags), createLogger(flags.log));
+  try {
+    const conversation = new Conversation(engine, {
+      system: flags.system,
+      generation: generationOptions(flags),
+    });
+    for (const image of images) conversation.addImage(image);
+    const write = (text: string): void => void (flags.json || process.stdout.write(text));
+    const result = await conversation.ask(question, write, interrupt.signal);
+    if (flags.json) process.stdout.write(`${jsonReport(question, result)}\n`);
+    else {
+      process.stdout.write('\n');
+      process.stderr.write(`${statsLine(result)}\n`);
+    }
+  } finally {
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,20 @@
+import { AfterimageError, errorTable } from '../core/errors.ts';
+
+/** Documented in `docs/errors.md`; errors of the table bring their own. */
+export const exitCodes = { ok: 0, unexpected: 1, usage: 2, interrupted: 130 } as const;
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof AfterimageError) return errorTable[error.code].exit;
+  if (isAbort(error)) return exitCodes.interrupted;
+  return exitCodes.unexpected;
+}
+
+/** A person reads a sentence; of a bug they get the whole trace, to send it to us. */
+export function describeError(error: unknown): string {
+  if (error instanceof AfterimageError) return `afterimage: ${error.message} [${error.code}]`;
+  return `afterimage: unexpected error\n${error instanceof Error ? error.stack : String(error)}`;
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

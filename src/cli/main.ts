@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { ask } from './ask.ts';
+import { chat } from './chat.ts';
+import { doctor } from './doctor.ts';
+import { describeError, exitCodeOf, exitCodes } from './exitCodes.ts';
+import { addAnswerOptions, addEngineOptions } from './options.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+const program = new Command('afterimage')
+  .description("Visual conversations that don't forget.")
+  .version(version)
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text) });
+
+addAnswerOptions(
+  addEngineOptions(
+    program
+      .command('ask')
+      .description('ask one question about pictures')
+      .argument('<image-or-question...>', 'picture files, then the question')
+      .action((words: string[], flags) => ask(words.slice(0, -1), words.at(-1) as string, flags)),
+  ),
+);
+
+addAnswerOptions(
+  addEngineOptions(
+    program
+      .command('chat')
+      .description('talk about pictures, one question after another')
+      .argument('[images...]', 'picture files that go with the first question')
+      .action((images: string[], flags) => chat(images, flags)),
+  ),
+);
+
+addEngineOptions(
+  program
+    .command('doctor')
+    .description('what hardware, libraries, model and speeds are found')
+    .option('--json', 'as one JSON object')
+    .action((flags) => doctor(flags)),
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message; help and version are no failures.
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else {
+    process.stderr.write(`${describeError(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,118 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { runCli } from './helpers/cli.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const rabbit = join(root, 'examples/rabbit.png');
+const folder = mkdtempSync(join(tmpdir(), 'afterimage-cli-'));
+const file = (name: string, content: string | Uint8Array): string => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+
+describe('ask', () => {
+  test('answers on stdout, and says on stderr what it cost', async () => {
+    const { code, stdout, stderr } = await runCli(['ask', rabbit, 'How much does it cost']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '$49.\n' });
+    expect(stderr).toMatch(
+      /^encode \d+ ms · prompt \d+ tokens \(0 reused\) · first token \d+ ms · \d+ tokens\/s\n$/,
+    );
+  });
+
+  test('takes several pictures, and speaks JSON', async () => {
+    const dog = join(root, 'examples/dog.png');
+    const { stdout } = await runCli(['ask', rabbit, dog, 'Are they in stock?', '--json']);
+    const { answer, usage, finishReason } = JSON.parse(stdout);
+    expect(answer).toBe('The first is in stock, the second is sold out.');
+    expect(usage).toMatchObject({ imagesEncoded: 2, imageTokens: 240 });
+    expect(finishReason).toBe('stop');
+  });
+});
+
+describe('chat', () => {
+  test('piped: every line is a question, commands work, the picture is encoded once', async () => {
+    const input = [
+      'What is the brand?',
+      '/image examples/dog.png',
+      'Here is another one. Please describe the image.',
+      '/stats',
+      '/reset',
+      'What is it?',
+    ].join('\n');
+    const { code, stdout, stderr } = await runCli(['chat', rabbit], { input });
+    expect(code).toBe(0);
+    const answers = stdout.split('\n');
+    expect(answers.slice(0, 2)).toEqual(['Zentro.', 'A gray dog by Delta, $749, sold out.']);
+    expect(answers[2]).toMatch(/picture/i);
+    expect(stderr).toContain('"encoderCalls": 2');
+    expect(stderr).toContain('the model sees 384x320 px');
+  });
+
+  test('an interrupt ends a piped chat with 130', async () => {
+    const args = ['chat', '--temperature', '2', '--max-tokens', '1500', '--seed', '3'];
+    const { code } = await runCli(args, { input: 'Tell me a story.\nAnd another.\n', signalAtOutput: true });
+    expect(code).toBe(130);
+  });
+});
+
+test('doctor tells what it found', async () => {
+  const { code, stdout } = await runCli(['doctor', '--json', '--gpu', 'off']);
+  expect(code).toBe(0);
+  const { engine, speeds, packages } = JSON.parse(stdout);
+  expect(engine).toMatchObject({ model: 'Afterimage Tiny', backend: 'CPU' });
+  expect(speeds.encodeMs).toBeGreaterThan(0);
+  expect(speeds.prefillTokensPerSecond).toBeGreaterThan(0);
+  expect(Object.values(packages)).toContain('installed');
+});
+
+describe('what goes wrong is said in one line, with an exit code', () => {
+  const model = readFileSync(join(root, 'models/afterimage-tiny-f16.gguf'));
+  const copy = file('model.gguf', model);
+  const mmproj = join(root, 'models/mmproj-afterimage-tiny-f16.gguf');
+  const ask = (...args: string[]): string[] => ['ask', rabbit, 'What is it?', ...args];
+  test.each<[string, string[], number, RegExp]>([
+    ['no command', [], 2, /Usage: afterimage/],
+    ['unknown option', ask('--colour', 'red'), 2, /unknown option '--colour'/],
+    ['a number that is none', ask('--temperature', 'hot'), 2, /A number is needed/],
+    ['a parameter out of range', ask('--temperature', '3'), 2, /temperature: must be from 0 to 2, got 3/],
+    [
+      'no such picture',
+      ['ask', 'nope.png', 'What?'],
+      3,
+      /No such picture file: nope.png\. \[image_not_found\]/,
+    ],
+    ['not a picture', ['ask', file('x.png', 'hello'), 'What?'], 3, /image_format_unknown/],
+    ['an SVG', ['ask', file('x.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'), 'What?'], 3, /is SVG/],
+    ['an answer too long', ask('--max-tokens', '99999'), 3, /context_length_exceeded/],
+    ['no such model', ask('--model', 'nope.gguf'), 4, /No such model file: .*nope\.gguf/],
+    ['not GGUF', ask('--model', file('text.gguf', 'hello, this is text')), 4, /model_file_not_gguf/],
+    [
+      'a model cut short',
+      ask('--model', file('cut.gguf', model.subarray(0, 5_000_000))),
+      4,
+      /model_file_truncated/,
+    ],
+    ['no vision file', ask('--model', copy), 4, /No vision file \(mmproj\)/],
+    ['a vision file as model', ask('--model', mmproj), 4, /model_architecture_unsupported/],
+    [
+      'a model as vision file',
+      ask('--mmproj', copy),
+      4,
+      /model_projector_unsupported|model_architecture_unsupported/,
+    ],
+    [
+      'a library that is not there',
+      ask('--gpu', 'cuda'),
+      4,
+      /npm install @node-llama-cpp\/\S+-cuda@3\.22\.1/,
+    ],
+  ])('%s', async (_, args, exit, message) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(exit);
+  });
+});
