@@ -26,7 +26,9 @@ export async function freshPicture(sidePixels: number): Promise<Picture> {
       rgb[offset + 2] = inDisc ? blue : red;
     }
   }
-  const png = await sharp(rgb, { raw: { width: sidePixels, height: sidePixels, channels: 3 } }).png().toBuffer();
+  const png = await sharp(rgb, { raw: { width: sidePixels, height: sidePixels, channels: 3 } })
+    .png()
+    .toBuffer();
   const source = await imageSourceFromBytes(png, 'auto');
   if (source.width !== sidePixels || source.height !== sidePixels) {
     throw new Error(`a ${sidePixels} px picture was resized to ${source.width}x${source.height}`);

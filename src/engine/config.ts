@@ -23,7 +23,8 @@ export interface EngineConfig {
   readonly featureCacheBytes?: number;
 }
 
-export interface ResolvedEngineConfig extends Required<Omit<EngineConfig, 'model' | 'mmproj' | 'visionWeightType'>> {
+export interface ResolvedEngineConfig
+  extends Required<Omit<EngineConfig, 'model' | 'mmproj' | 'visionWeightType'>> {
   readonly visionWeightType: WeightType | undefined;
 }
 

@@ -194,7 +194,8 @@ export class Engine implements InferencePort {
       runner.trainedContext - totalPositions(prompt),
       config.kvCells - totalCells(prompt),
     );
-    const wanted = request.maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
+    const wanted =
+      request.maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
     if (wanted > left) {
       const limit = Math.min(runner.trainedContext, config.kvCells);
       throw failure('context_length_exceeded', { needed: limit - left + wanted, limit });

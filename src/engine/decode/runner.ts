@@ -154,7 +154,8 @@ export class Runner {
   /** Forgets everything of a sequence from a position on; 0 empties it. */
   truncate(sequence: number, position: number): void {
     const removed = this.#llama.llama_memory_seq_rm(this.#memory, sequence, position, -1);
-    if (!removed) throw failure('engine_failed', { reason: 'the KV cache could not drop the end of a sequence' });
+    if (!removed)
+      throw failure('engine_failed', { reason: 'the KV cache could not drop the end of a sequence' });
   }
 
   dispose(): void {

@@ -18,7 +18,10 @@ class FakeMemory implements SequenceMemory {
     this.of(to).push(...this.of(from).filter(([position]) => position < positions));
   }
   truncate(sequence: number, position: number): void {
-    this.cells.set(sequence, this.of(sequence).filter(([held]) => held < position));
+    this.cells.set(
+      sequence,
+      this.of(sequence).filter(([held]) => held < position),
+    );
   }
 }
 
@@ -101,14 +104,15 @@ test('a branch leaves the longer conversation in place', () => {
   expect(harness.cache.ledger.used).toBe(11);
 });
 
-test('waits for a prefix that another request is just computing', () => {
-  const harness = new Harness(4, 100);
-  const prompt = [text(1, 2), image('a'), text(3)];
+test('waits for a long prefix that another request is just computing', () => {
+  const harness = new Harness(4, 200);
+  const shared = text(...Array.from({ length: 40 }, (_, index) => index));
+  const prompt = [shared, image('a'), text(3)];
   const slot = harness.start('t', prompt, 5) as KvSlot;
-  const demand = { tenant: 't', prompt: [text(1, 2), image('a'), text(7)], promptCells: 9, outputTokens: 5 };
+  const demand = { tenant: 't', prompt: [shared, image('a'), text(7)], promptCells: 47, outputTokens: 5 };
   expect(harness.cache.canAdmit(demand).kind).toBe('shared-prefix-pending');
   harness.compute(slot, prompt);
-  expect(harness.cache.canAdmit(demand)).toMatchObject({ kind: 'now', cells: 8 });
+  expect(harness.cache.canAdmit(demand)).toMatchObject({ kind: 'now', cells: 46 });
   expect(harness.cache.canAdmit({ ...demand, tenant: 'u' })).toMatchObject({ kind: 'now', cells: 0 });
 });
 

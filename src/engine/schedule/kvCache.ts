@@ -3,6 +3,9 @@ import type { ImageSegment, Segment } from '../prompt/segment.ts';
 import { CellLedger } from './cellLedger.ts';
 import { KvSlot } from './kvSlot.ts';
 
+/** A prefix that is being computed elsewhere is waited for when it saves at least this much: a small picture. */
+const worthWaitingCells = 32;
+
 /** The native side of the cache, as `Runner` offers it. */
 export interface SequenceMemory {
   sharePrefix(from: number, to: number, positions: number): void;
@@ -19,7 +22,12 @@ export interface Demand {
 }
 
 export type Admission =
-  | { readonly kind: 'now'; readonly source: KvSlot | undefined; readonly cells: number; readonly positions: number }
+  | {
+      readonly kind: 'now';
+      readonly source: KvSlot | undefined;
+      readonly cells: number;
+      readonly positions: number;
+    }
   /** Another sequence is just computing a longer common prefix: waiting for it is cheaper than computing it twice. */
   | { readonly kind: 'shared-prefix-pending' }
   | { readonly kind: 'full' };
@@ -53,7 +61,7 @@ export class KvCache {
   /** Pure: says whether a demand can be met now, and from which slot's prefix. */
   canAdmit(demand: Demand): Admission {
     const best = this.#longestPrefix(demand);
-    if (best.pendingCells > best.cells) return { kind: 'shared-prefix-pending' };
+    if (best.pendingCells >= best.cells + worthWaitingCells) return { kind: 'shared-prefix-pending' };
     const busy = [...this.#slots].filter((slot) => slot.busy);
     const pinned = this.ledger.heldBy(
       busy.map((slot) => slot.id),
@@ -71,7 +79,8 @@ export class KvCache {
   admit(demand: Demand, admission: Extract<Admission, { kind: 'now' }>): KvSlot {
     const { source, cells, positions } = admission;
     const needed = demand.promptCells + demand.outputTokens - cells;
-    const slot = source && this.#canTakeInPlace(source, cells) ? source : this.#branch(demand, admission, needed);
+    const inPlace = source && !source.busy && source.cells === cells;
+    const slot = inPlace ? source : this.#branch(demand, admission, needed);
     if (slot.cells > cells) this.#truncate(slot, cells, positions);
     while (this.#freeCells() < needed && this.#dropLeastRecentlyUsed(slot));
     slot.begin(demand.prompt, needed);
@@ -115,18 +124,25 @@ export class KvCache {
     this.ledger.checkIntegrity();
     for (const slot of this.#slots) {
       const held = this.ledger.cellsOf(slot.id);
-      if (!slot.busy && held !== slot.cells) throw new Error(`slot ${slot.id} says ${slot.cells}, holds ${held}`);
+      if (!slot.busy && held !== slot.cells)
+        throw new Error(`slot ${slot.id} says ${slot.cells}, holds ${held}`);
     }
   }
 
-  #longestPrefix(demand: Demand): { source?: KvSlot; cells: number; positions: number; pendingCells: number } {
+  #longestPrefix(demand: Demand): {
+    source?: KvSlot;
+    cells: number;
+    positions: number;
+    pendingCells: number;
+  } {
     let best: { source?: KvSlot; cells: number; positions: number } = { cells: 0, positions: 0 };
     let pendingCells = 0;
     for (const slot of this.#slots) {
       if (slot.tenant !== demand.tenant || this.#forgotten.has(slot)) continue;
       const { cells, positions } = leaveOneToCompute(commonPrefix(slot.resident, demand.prompt), demand);
       // Of equally good slots an idle one without a tail is cheapest: it is taken over as it is.
-      const better = cells > best.cells || (cells === best.cells && cells > 0 && slot.cells === cells && !slot.busy);
+      const better =
+        cells > best.cells || (cells === best.cells && cells > 0 && slot.cells === cells && !slot.busy);
       if (better) best = { source: slot, cells, positions };
       if (slot.busy) {
         const planned = leaveOneToCompute(commonPrefix(slot.target, demand.prompt), demand);
@@ -136,13 +152,12 @@ export class KvCache {
     return { ...best, pendingCells };
   }
 
-  #canTakeInPlace(source: KvSlot, cells: number): boolean {
-    if (source.busy) return false;
-    return source.cells === cells;
-  }
-
   /** A slot of its own for the prefix, so that the source's longer branch stays; in the source itself if need be. */
-  #branch(demand: Demand, { source, cells, positions }: Extract<Admission, { kind: 'now' }>, needed: number): KvSlot {
+  #branch(
+    demand: Demand,
+    { source, cells, positions }: Extract<Admission, { kind: 'now' }>,
+    needed: number,
+  ): KvSlot {
     const tight = (): boolean => this.#freeIds.length === 0 || this.#freeCells() < needed;
     while (tight() && this.#dropLeastRecentlyUsed(source));
     if (source && !source.busy && tight()) return source;

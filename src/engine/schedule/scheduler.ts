@@ -1,11 +1,11 @@
-import { AfterimageError, failure } from '../../core/errors.ts';
-import type { BatchToken, Runner } from '../decode/runner.ts';
+import { type AfterimageError, failure } from '../../core/errors.ts';
+import type { Runner } from '../decode/runner.ts';
 import type { ImageSegment } from '../prompt/segment.ts';
-import { segmentCells } from '../prompt/segment.ts';
 import type { EncodeQueue } from '../vision/encodeQueue.ts';
+import { DecodeStep, type Row } from './decodeStep.ts';
 import { KvCache } from './kvCache.ts';
-import { PrefillRate } from './prefillRate.ts';
 import { Sequence, type SequenceRequest } from './sequence.ts';
+import { WaitingLine } from './waitingLine.ts';
 
 export interface SchedulerLimits {
   /** Sequences that prefill or decode at the same time. */
@@ -15,9 +15,10 @@ export interface SchedulerLimits {
   readonly overtakeBoundMs: number;
 }
 
-interface Row {
-  readonly sequence: Sequence;
-  readonly index: number;
+/** The image in front of a prompt, with its features. */
+interface PromptImage {
+  readonly segment: ImageSegment;
+  readonly features: Float32Array;
 }
 
 /**
@@ -33,11 +34,13 @@ export class Scheduler {
   readonly #runner: Runner;
   readonly #encodes: EncodeQueue;
   readonly #limits: SchedulerLimits;
-  readonly #waiting: Sequence[] = [];
+  readonly #waiting: WaitingLine;
+  readonly #step: DecodeStep;
   /** In order of arrival. */
   readonly #running: Sequence[] = [];
-  readonly #rate = new PrefillRate();
   #admissionsChanged = false;
+  /** Something happened since the last step began: looked at before sleeping, so that no wake-up is lost. */
+  #woken = false;
   #wakeUp: (() => void) | undefined;
   #stopped = false;
   readonly #loop: Promise<void>;
@@ -47,6 +50,8 @@ export class Scheduler {
     this.#encodes = encodes;
     this.#limits = limits;
     this.cache = new KvCache(runner, runner.options.maxSequences, runner.options.kvCells);
+    this.#waiting = new WaitingLine(limits.overtakeBoundMs);
+    this.#step = new DecodeStep(runner, this.cache);
     this.#loop = this.#run();
   }
 
@@ -87,6 +92,7 @@ export class Scheduler {
   }
 
   wake(): void {
+    this.#woken = true;
     this.#wakeUp?.();
     this.#wakeUp = undefined;
   }
@@ -101,10 +107,11 @@ export class Scheduler {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      const worked = await this.#step();
+      this.#woken = false;
+      const worked = await this.#advance();
       // Aborts and new requests arrive through the event loop: let it turn between two steps.
       if (worked) await new Promise<void>((resolve) => setImmediate(resolve));
-      else if (!this.#stopped && !this.#hasAborts()) {
+      else if (!this.#woken) {
         this.cache.checkIntegrity();
         await new Promise<void>((resolve) => {
           this.#wakeUp = resolve;
@@ -114,19 +121,15 @@ export class Scheduler {
   }
 
   /** Returns whether there was anything to do. */
-  async #step(): Promise<boolean> {
+  async #advance(): Promise<boolean> {
     this.#dropAborted();
     this.#admit();
     const prompt = this.#nextPrompt();
-    const decoded = await this.#decodeTokens(prompt?.sequence);
-    const imageDecoded = prompt?.image ? await this.#decodeImageSlice(prompt.sequence, prompt.image) : false;
+    const decoded = await this.#decodeTokens(prompt?.image ? undefined : prompt?.sequence);
+    const imageDecoded = prompt?.image ? await this.#decodeImage(prompt.sequence, prompt.image) : false;
     const encoded = this.#encodes.canStep();
     if (encoded) await this.#encodes.step();
     return decoded || imageDecoded || encoded;
-  }
-
-  #hasAborts(): boolean {
-    return [...this.#waiting, ...this.#running].some((sequence) => sequence.abortRequested);
   }
 
   #dropAborted(): void {
@@ -138,27 +141,20 @@ export class Scheduler {
   #admit(): void {
     if (!this.#admissionsChanged) return;
     this.#admissionsChanged = false;
-    const now = performance.now();
-    for (const sequence of [...this.#waiting]) {
-      if (this.#running.length >= this.#limits.maxRunning) return;
-      const { tenant, prompt, promptCells, maxOutputTokens } = sequence.request;
-      const demand = { tenant, prompt, promptCells, outputTokens: maxOutputTokens };
-      const admission = this.cache.canAdmit(demand);
-      if (admission.kind === 'now') {
-        this.#waiting.splice(this.#waiting.indexOf(sequence), 1);
-        this.#running.push(sequence);
-        sequence.start(this.cache.admit(demand, admission));
-        this.totals.promptTokens += promptCells;
-        this.totals.reusedTokens += sequence.reusedCells;
-        this.#finishWithoutAnswer(sequence);
-      } else if (admission.kind === 'full' && now - sequence.arrivedAt > this.#limits.overtakeBoundMs) {
-        return;
-      }
+    while (this.#running.length < this.#limits.maxRunning) {
+      const admitted = this.#waiting.next(this.cache);
+      if (!admitted) return;
+      const { sequence, slot } = admitted;
+      this.#running.push(sequence);
+      sequence.start(slot);
+      this.totals.promptTokens += sequence.request.promptCells;
+      this.totals.reusedTokens += sequence.reusedCells;
+      this.#finishWithoutAnswer(sequence);
     }
   }
 
   /** The oldest prompt whose next part can be computed now. Asks for the features of images that come next. */
-  #nextPrompt(): { sequence: Sequence; image?: { segment: ImageSegment; features: Float32Array } } | undefined {
+  #nextPrompt(): { sequence: Sequence; image?: PromptImage } | undefined {
     for (const sequence of [...this.#running]) {
       if (sequence.phase !== 'prefill') continue;
       const segment = sequence.nextSegment;
@@ -177,79 +173,30 @@ export class Scheduler {
     return undefined;
   }
 
-  /** One native decode: the next token of every answering sequence, and a slice of `prompt`'s text. */
   async #decodeTokens(prompt: Sequence | undefined): Promise<boolean> {
-    const entries: BatchToken[] = [];
-    const rows: Row[] = [];
-    for (const sequence of this.#running) {
-      const { slot, phase, nextToken } = sequence;
-      if (phase !== 'decode' || !slot) continue;
-      rows.push({ sequence, index: entries.length });
-      entries.push({ sequence: slot.id, token: nextToken, position: slot.positions, wantsLogits: true });
-    }
-    const answering = rows.length;
-    const segment = prompt?.nextSegment;
-    let slice: readonly number[] = [];
-    if (prompt?.slot && segment?.kind === 'text') {
-      const room = this.#runner.options.batchTokens - entries.length;
-      slice = segment.tokens.slice(0, Math.min(room, this.#rate.sliceTokens(answering > 0)));
-      const endsPrompt = prompt.endsPromptWith(slice.length) && prompt.request.maxOutputTokens > 0;
-      for (const [index, token] of slice.entries()) {
-        const wantsLogits = endsPrompt && index === slice.length - 1;
-        if (wantsLogits) rows.push({ sequence: prompt, index: entries.length });
-        entries.push({ sequence: prompt.slot.id, token, position: prompt.slot.positions + index, wantsLogits });
-      }
-    }
-    if (entries.length === 0) return false;
+    const answering = this.#running.filter((sequence) => sequence.phase === 'decode');
+    const involved = prompt ? [...answering, prompt] : answering;
+    const rows = await this.#attempt(involved, () => this.#step.decodeTokens(answering, prompt));
+    for (const row of rows ?? []) this.#sample(row);
+    if (prompt) this.#promptAdvanced(prompt);
+    return involved.length > 0;
+  }
 
-    const involved = new Set(rows.map((row) => row.sequence));
-    if (prompt && slice.length > 0) involved.add(prompt);
-    const started = performance.now();
-    if (!(await this.#attempt(involved, () => this.#runner.decodeTokens(entries)))) return true;
-    const elapsed = performance.now() - started;
-
-    for (const { sequence } of rows.slice(0, answering)) {
-      if (sequence.slot) this.cache.appendTokens(sequence.slot, [sequence.nextToken]);
-    }
-    if (prompt?.slot && slice.length > 0) {
-      this.cache.appendTokens(prompt.slot, slice);
-      prompt.advanceText(slice.length);
-      prompt.prefillMs += elapsed;
-      if (answering === 0) this.#rate.note(slice.length, elapsed);
-      this.#admissionsChanged ||= this.#waiting.length > 0;
-    }
-    for (const row of rows) this.#sample(row);
-    if (prompt) this.#finishWithoutAnswer(prompt);
+  async #decodeImage(sequence: Sequence, image: PromptImage): Promise<boolean> {
+    // It may have ended by a failure of the token batch just before.
+    if (sequence.phase !== 'prefill') return true;
+    const othersAnswer = this.#running.some((other) => other.phase === 'decode');
+    await this.#attempt([sequence], () =>
+      this.#step.decodeImage(sequence, image.segment, image.features, othersAnswer),
+    );
+    this.#promptAdvanced(sequence);
     return true;
   }
 
-  async #decodeImageSlice(
-    sequence: Sequence,
-    image: { segment: ImageSegment; features: Float32Array },
-  ): Promise<boolean> {
-    const { slot } = sequence;
-    // It may have ended by a failure of the token batch just before.
-    if (!slot || sequence.phase !== 'prefill') return false;
-    const { segment, features } = image;
-    const firstToken = sequence.imageTokensDone;
-    const othersAnswer = this.#running.some((other) => other.phase === 'decode');
-    const tokenCount = Math.min(
-      segmentCells(segment) - firstToken,
-      this.#runner.options.batchTokens,
-      this.#rate.sliceTokens(othersAnswer),
-    );
-    const slice = { sequence: slot.id, features, columns: segment.columns, position: slot.positions };
-    const started = performance.now();
-    const decode = (): Promise<void> => this.#runner.decodeImage({ ...slice, firstToken, tokenCount });
-    if (!(await this.#attempt([sequence], decode))) return true;
-    const elapsed = performance.now() - started;
-    this.#rate.note(tokenCount, elapsed);
-    sequence.prefillMs += elapsed;
-    this.cache.appendImageCells(slot, segment, tokenCount);
-    sequence.advanceImage(tokenCount);
+  /** What a prompt has added may be the prefix that another request waits for. */
+  #promptAdvanced(sequence: Sequence): void {
     this.#admissionsChanged ||= this.#waiting.length > 0;
     this.#finishWithoutAnswer(sequence);
-    return true;
   }
 
   #sample({ sequence, index }: Row): void {
@@ -259,15 +206,15 @@ export class Scheduler {
     sequence.phase = 'decode';
     sequence.noteSampled();
     this.totals.outputTokens++;
-    if (this.#runner.vocabulary.isEndOfGeneration(token)) return this.#finish(sequence, 'stop');
-    const { delta, stopped } = output.push(token);
-    if (delta && !stopped) sequence.request.onDelta(delta);
-    if (stopped) {
-      if (delta) sequence.request.onDelta(delta);
-      return this.#finish(sequence, 'stop');
+    if (this.#runner.vocabulary.isEndOfGeneration(token)) {
+      this.#finish(sequence, 'stop');
+      return;
     }
-    if (sequence.outputTokens >= maxOutputTokens) return this.#finish(sequence, 'length');
-    sequence.nextToken = token;
+    const { delta, stopped } = output.push(token);
+    if (delta) sequence.request.onDelta(delta);
+    if (stopped) this.#finish(sequence, 'stop');
+    else if (sequence.outputTokens >= maxOutputTokens) this.#finish(sequence, 'length');
+    else sequence.nextToken = token;
   }
 
   #finish(sequence: Sequence, reason: 'stop' | 'length'): void {
@@ -285,17 +232,16 @@ export class Scheduler {
   }
 
   /** After a failed native call the memory of everything it touched is unknown: those sequences fail and are forgotten. */
-  async #attempt(involved: Iterable<Sequence>, decode: () => Promise<void>): Promise<boolean> {
+  async #attempt<T>(involved: readonly Sequence[], decode: () => Promise<T>): Promise<T | undefined> {
     try {
-      await decode();
-      return true;
+      return await decode();
     } catch (error) {
       for (const sequence of involved) {
         if (sequence.slot) this.cache.discard(sequence.slot);
         sequence.slot = undefined;
         this.#fail(sequence, error);
       }
-      return false;
+      return undefined;
     }
   }
 
@@ -305,10 +251,9 @@ export class Scheduler {
   }
 
   #end(sequence: Sequence): void {
-    for (const list of [this.#waiting, this.#running]) {
-      const index = list.indexOf(sequence);
-      if (index >= 0) list.splice(index, 1);
-    }
+    this.#waiting.remove(sequence);
+    const index = this.#running.indexOf(sequence);
+    if (index >= 0) this.#running.splice(index, 1);
     this.totals.imagesReused += sequence.imagesReused;
     if (sequence.slot) this.cache.release(sequence.slot);
     sequence.slot = undefined;
