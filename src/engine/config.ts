@@ -30,9 +30,13 @@ export interface ResolvedEngineConfig
 
 /** llama.cpp's own bound (LLAMA_MAX_SEQ). */
 const maxNativeSequences = 256;
-/** Share of the memory that is free at start for the KV cache, and the cells beyond which more rarely helps. */
+/**
+ * Share of the memory that is free at start for the KV cache, and its bounds. More cells keep more idle conversations, but
+ * in a unified cache every token looks at the mask of every used cell: with 20,000 idle cells the embedded model decodes
+ * at 43 % of its speed with 1,000, with 8,000 at about 60 %.
+ */
 const kvMemoryShare = 0.25;
-const maxDefaultCells = 32_768;
+const maxDefaultCells = 8192;
 const minDefaultCells = 4096;
 
 export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEngineConfig {

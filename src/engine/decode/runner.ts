@@ -40,6 +40,9 @@ export interface ImageSlice {
 }
 
 const decodeOk = 0;
+/** A batch of up to this many tokens is run on the main thread while such batches take less than `quickMs`. */
+const quickBatchTokens = 8;
+const quickMs = 2;
 
 /** Model and context of the text decoder: the only file that knows llama's memory. Owns both. */
 export class Runner {
@@ -54,6 +57,8 @@ export class Runner {
   readonly #context: Pointer;
   readonly #memory: Pointer;
   readonly #batch: BatchArrays;
+  /** Running average of what small batches took; they start on the worker thread. */
+  #quickBatchMs = Number.POSITIVE_INFINITY;
   #disposed = false;
 
   private constructor(llama: Llama, model: Pointer, context: Pointer, options: RunnerOptions) {
@@ -117,7 +122,7 @@ export class Runner {
       batch.setSequence(index, entry.sequence);
       batch.logits[index] = entry.wantsLogits ? 1 : 0;
     }
-    await this.#decode(batch.struct(entries.length, 'tokens', null));
+    await this.#decode(batch.struct(entries.length, 'tokens', null), entries.length);
   }
 
   /**
@@ -138,7 +143,7 @@ export class Runner {
     }
     const width = this.embeddingWidth;
     const features = slice.features.subarray(firstToken * width, (firstToken + tokenCount) * width);
-    await this.#decode(batch.struct(tokenCount, 'features', addressOf(features)));
+    await this.#decode(batch.struct(tokenCount, 'features', addressOf(features)), tokenCount);
   }
 
   /** Samples from the logits of one entry of the last `decodeTokens`, and tells the sampler about its choice. */
@@ -165,8 +170,19 @@ export class Runner {
     this.#llama.llama_model_free(this.#model);
   }
 
-  async #decode(batch: Record<string, unknown>): Promise<void> {
-    const status = await callAsync(this.#llama.llama_decode, this.#context, batch);
+  /** On a worker thread, unless the hop there and back would cost as much as the work: then the event loop waits. */
+  async #decode(batch: Record<string, unknown>, tokens: number): Promise<void> {
+    const { llama_decode } = this.#llama;
+    const isQuick = tokens <= quickBatchTokens && this.#quickBatchMs < quickMs;
+    const started = performance.now();
+    const status = isQuick
+      ? llama_decode(this.#context, batch)
+      : await callAsync(llama_decode, this.#context, batch);
+    if (tokens <= quickBatchTokens) {
+      const elapsed = performance.now() - started;
+      this.#quickBatchMs =
+        this.#quickBatchMs === Number.POSITIVE_INFINITY ? elapsed : 0.9 * this.#quickBatchMs + 0.1 * elapsed;
+    }
     if (status !== decodeOk) throw failure('engine_failed', { reason: `llama_decode answered ${status}` });
   }
 }
