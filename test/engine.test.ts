@@ -104,7 +104,9 @@ describe('memory of pictures', () => {
         second.ask('What colour is it?', 's02a.png'),
       ]);
       expect(one.text).toBe('Zentro.');
-      expect(two.usage.reusedTokens).toBeGreaterThan(120);
+      // Whichever came second waited for the picture and took it over.
+      expect(Math.max(one.usage.reusedTokens, two.usage.reusedTokens)).toBeGreaterThan(120);
+      expect(one.usage.imagesEncoded + two.usage.imagesEncoded).toBe(1);
       await Promise.all([first.ask('What is it?'), second.ask('What is it?')]);
     });
     expect(calls).toBe(1);
