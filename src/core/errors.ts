@@ -6,7 +6,7 @@
  */
 interface ErrorRow {
   readonly status: number;
-  readonly type: 'invalid_request_error' | 'server_error' | 'service_unavailable_error';
+  readonly type: 'invalid_request_error' | 'conflict_error' | 'server_error' | 'service_unavailable_error';
   readonly exit: number;
   readonly retry: boolean;
   /** What was wrong, the limit and the actual value. `{name}` is filled from the error's details. */
@@ -17,6 +17,9 @@ const request = { status: 400, type: 'invalid_request_error', retry: false } as 
 const image = { ...request, exit: 3 } as const;
 const model = { status: 500, type: 'server_error', exit: 4, retry: false } as const;
 const engine = { status: 503, type: 'service_unavailable_error', exit: 5, retry: true } as const;
+const storage = { status: 500, type: 'server_error', exit: 6, retry: false } as const;
+const storageAway = { status: 503, type: 'service_unavailable_error', exit: 6, retry: true } as const;
+const conflict = { status: 409, type: 'conflict_error', exit: 1, retry: true } as const;
 
 export const errorTable = {
   invalid_parameter: { ...request, exit: 2, message: '{param}: {problem}.' },
@@ -30,6 +33,52 @@ export const errorTable = {
     exit: 5,
     message: 'This request was refused: the engine died {kills} times while working on it.',
   },
+
+  not_found: { ...request, status: 404, exit: 2, message: 'There is no {object} {id}.' },
+  session_expired: {
+    ...request,
+    status: 410,
+    exit: 2,
+    message: '{id} has expired: its session was idle for more than {idleSeconds} s.',
+  },
+  session_full: {
+    ...request,
+    exit: 3,
+    message: 'The session needs {bytes} bytes, the limit is {limit}. Start a new one.',
+  },
+  session_busy: { ...conflict, message: 'Another turn of this session is running.' },
+  version_conflict: {
+    ...conflict,
+    message: 'The session was changed while the turn ran; nothing of the turn was kept.',
+  },
+  idempotency_in_progress: { ...conflict, message: 'The same request is still running.' },
+  idempotency_key_reused: {
+    ...request,
+    status: 422,
+    exit: 2,
+    message: 'The idempotency key was used for another request.',
+  },
+  events_gone: {
+    ...request,
+    status: 410,
+    exit: 2,
+    message: 'The events of {id} are not kept any more; the response itself can still be read.',
+  },
+  turn_timeout: {
+    status: 504,
+    type: 'server_error',
+    exit: 5,
+    retry: false,
+    message: 'The turn took longer than {limitMs} ms.',
+  },
+  turn_interrupted: {
+    status: 500,
+    type: 'server_error',
+    exit: 1,
+    retry: false,
+    message: 'The turn was interrupted before it was committed; nothing of it was kept.',
+  },
+  draining: { ...engine, message: 'The server is shutting down and takes no new turns.' },
 
   image_not_found: { ...image, message: 'No such picture file: {path}.' },
   image_not_readable: { ...image, message: '{path} could not be read ({reason}).' },
@@ -98,6 +147,11 @@ export const errorTable = {
     ...model,
     message: 'The engine library for {backend} is not installed. Install it with: {command}',
   },
+  gpu_not_found: {
+    ...model,
+    message:
+      'The {backend} library is installed, but it finds no device. Check the driver, or use --gpu off.',
+  },
   native_layout_mismatch: {
     ...model,
     message:
@@ -120,6 +174,27 @@ export const errorTable = {
     retry: false,
     message: 'The engine failed: {reason}.',
   },
+
+  storage_full: {
+    ...storage,
+    status: 507,
+    retry: true,
+    message:
+      'No space at {path} for {bytes} bytes: {freeBytes} are free, {reserveBytes} of them are kept for sessions.',
+  },
+  storage_unavailable: { ...storageAway, message: 'The storage at {path} is not available: {reason}.' },
+  storage_read_only: { ...storage, message: 'The storage at {path} cannot be changed: {reason}.' },
+  storage_corrupt: {
+    ...storage,
+    message:
+      '{path} is damaged: {reason}. Nothing was overwritten; restore it from a backup or move it away.',
+  },
+  storage_newer_format: {
+    ...storage,
+    message:
+      '{path} has format {format}, this version reads up to {supported}. Nothing was changed; update Afterimage.',
+  },
+  storage_locked: { ...storageAway, message: 'Another process ({owner}) uses {path}.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { failure } from '../core/errors.ts';
 import type { Pointer } from './binding.ts';
 import { deviceType, type Ggml } from './ggml.ts';
 import type { GpuChoice } from './libraries.ts';
@@ -16,9 +17,14 @@ export interface Backend {
   dispose(): void;
 }
 
-/** The best device a choice allows: a GPU when there is one, else the CPU. */
+/**
+ * The best device a choice allows: a GPU when there is one, else the CPU.
+ * @throws gpu_not_found when a GPU was asked for by name
+ */
 export function openBackend(ggml: Ggml, gpu: GpuChoice, threads: number): Backend {
-  const device = (gpu === 'off' ? null : gpuDevice(ggml)) ?? ggml.ggml_backend_dev_by_type(deviceType.CPU);
+  const graphics = gpu === 'off' ? null : gpuDevice(ggml);
+  if (!graphics && gpu !== 'off' && gpu !== 'auto') throw failure('gpu_not_found', { backend: gpu });
+  const device = graphics ?? ggml.ggml_backend_dev_by_type(deviceType.CPU);
   const pointer = ggml.ggml_backend_dev_init(device, '');
   const registry = ggml.ggml_backend_dev_backend_reg(device);
   // CPU only: GPU back ends export no such function.

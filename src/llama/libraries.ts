@@ -66,12 +66,13 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
         throw failure('native_library_missing', { backend: gpu, command: installCommand(packageName) });
       return koffi.load(join(folder, file), { global: true });
     };
+    // GPU builds carry their name in these two: libggml.vulkan.v0.5.0.so.
     // ggml first, then its back ends, then llama: the order in which their symbols depend on each other.
     const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
     redirectLog(base, 'ggml_log_set', log);
-    const ggml = open(/^(lib)?ggml(\.v[\d.]+)?\.(so|dylib|dll)$/);
+    const ggml = open(/^(lib)?ggml(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
     ggml.func('ggml_backend_load_all_from_path', 'void', ['str'])(folder);
-    const llama = open(/^(lib)?llama(\.v[\d.]+)?\.(so|dylib|dll)$/);
+    const llama = open(/^(lib)?llama(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
     redirectLog(llama, 'llama_log_set', log);
     loaded = { gpu, libraries: { folder, packageName, base, ggml, llama } };
     return loaded.libraries;
