@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -75,10 +76,11 @@ test('a peer is asked as stateless clients ask, and its stream is read however i
   const stream = Buffer.from(
     `${chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join('')}data: [DONE]\n\n`,
   );
+  const models = { data: [{ id: 'some-model', meta: { n_params: 1000 } }] };
   const server = createServer(async (request, response) => {
-    if (request.url === '/base/v1/models') response.end(JSON.stringify({ data: [{ id: 'some-model' }] }));
+    if (request.url === '/base/v1/models') response.end(JSON.stringify(models));
     else if (request.url === '/base/v1/chat/completions') {
-      bodies.push(JSON.parse(Buffer.concat(await Array.fromAsync(request)).toString()));
+      bodies.push(JSON.parse(await text(request)));
       for (const byte of stream) response.write(Uint8Array.of(byte));
       response.end();
     } else response.writeHead(404).end('{}');
@@ -86,7 +88,9 @@ test('a peer is asked as stateless clients ask, and its stream is read however i
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
     const { port } = server.address() as AddressInfo;
-    const peer = await PeerContender.connect(new URL(`http://127.0.0.1:${port}/base`), 7);
+    const url = new URL(`http://127.0.0.1:${port}/base`);
+    await expect(PeerContender.connect(url, 7, 999)).rejects.toThrow('1000 parameters instead of 999');
+    const peer = await PeerContender.connect(url, 7, 1000);
     const question = { role: 'user', text: 'why' } as const;
     const answer = await peer.ask({ conversation: 'c', messages: [question], answerTokens: 2 });
     expect(answer).toMatchObject({ message: { text: ' a é' }, promptTokens: 20, newTokens: 8 });

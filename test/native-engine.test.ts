@@ -66,7 +66,10 @@ describe('when the native engine is killed', () => {
       );
       const outcomes = Promise.allSettled(requests);
       await sleep(Math.random() * 300);
+      const victim = engine.pid;
       kill();
+      // Its death is told by an event: until then the supervisor takes it for alive, and a second kill would be lost.
+      await expect.poll(() => engine.pid, { interval: 5 }).not.toBe(victim);
       for (const outcome of await outcomes) {
         if (outcome.status === 'fulfilled') settled.answered++;
         else {

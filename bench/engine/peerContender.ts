@@ -16,7 +16,9 @@ const chunkSchema = z.object({
     .nullish(),
   timings: z.object({ prompt_n: z.number(), prompt_ms: z.number() }).nullish(),
 });
-const modelsSchema = z.object({ data: z.tuple([z.object({ id: z.string() })], z.unknown()) });
+/** `meta` is llama-server's addition. */
+const modelSchema = z.object({ id: z.string(), meta: z.object({ n_params: z.number() }).nullish() });
+const modelsSchema = z.object({ data: z.tuple([modelSchema], z.unknown()) });
 const propsSchema = z.object({ total_slots: z.number() });
 
 /**
@@ -38,11 +40,16 @@ export class PeerContender implements Contender {
     this.#answerToken = answerToken;
   }
 
-  static async connect(baseUrl: URL, answerToken: number): Promise<PeerContender> {
+  /** @throws when the server says that its model has another number of parameters */
+  static async connect(baseUrl: URL, answerToken: number, parameters: number): Promise<PeerContender> {
     const base = baseUrl.href.endsWith('/') ? baseUrl : new URL(`${baseUrl.href}/`);
     const models = await fetch(new URL('v1/models', base));
     if (!models.ok) throw new Error(`${models.url} answered ${models.status}`);
     const [model] = modelsSchema.parse(await models.json()).data;
+    const theirs = model.meta?.n_params ?? parameters;
+    if (theirs !== parameters) {
+      throw new Error(`${base.host} holds another model: ${theirs} parameters instead of ${parameters}`);
+    }
     // llama-server says how many answers it gives at a time; others batch as they please.
     const props = await fetch(new URL('props', base));
     const known = props.ok ? propsSchema.safeParse(await props.json()) : undefined;

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import sharp from 'sharp';
 import type { ImageSource } from '../../src/core/request.ts';
 import { imageSourceFromBytes } from '../../src/images/load.ts';
@@ -8,14 +9,16 @@ export interface Picture {
   readonly dataUrl: string;
 }
 
-let drawn = 0;
+/** The first picture's seed: a server may still hold what the last process drew. */
+let drawn = randomInt(2 ** 24);
 
 /** A gradient with a disc that no earlier call drew, in this process or another. */
 export async function freshPicture(sidePixels: number): Promise<Picture> {
-  const seed = (process.pid * 4099 + ++drawn * 65_537) >>> 0;
-  const red = seed % 256;
-  const green = (seed >>> 8) % 256;
-  const blue = (seed >>> 16) % 256;
+  // The multiplier is odd, so that 2^24 pictures in a row differ in their colours.
+  const seed = Math.imul(++drawn, 0x9e3779b1) & 0xffffff;
+  const red = seed & 255;
+  const green = (seed >>> 8) & 255;
+  const blue = (seed >>> 16) & 255;
   const rgb = new Uint8Array(sidePixels ** 2 * 3);
   for (let y = 0; y < sidePixels; y++) {
     for (let x = 0; x < sidePixels; x++) {

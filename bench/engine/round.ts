@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Answer, Contender, Message } from './contender.ts';
 import { freshPicture, type Picture } from './picture.ts';
 import type { Plan } from './plan.ts';
@@ -16,7 +17,8 @@ export interface RoundFigures {
 
 /** `<|vision_start|>` and `<|vision_end|>`. */
 const imageFrameTokens = 2;
-let conversations = 0;
+/** Seeds texts, too. Begins elsewhere in every process: a server may still hold what the last one asked. */
+let conversations = randomInt(2 ** 31);
 
 /** Measures one contender once. */
 export class Round {

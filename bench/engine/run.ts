@@ -46,7 +46,8 @@ export async function runBench(
     const info = await engine.ready();
     const { answerToken } = subject.vocabulary;
     const ours = new NativeContender(engine, info.maxRunning, answerToken);
-    const peer = options.peerUrl && (await PeerContender.connect(options.peerUrl, answerToken));
+    const peer =
+      options.peerUrl && (await PeerContender.connect(options.peerUrl, answerToken, info.parameters));
     const memory = new PeakMemory(engine);
     const figures = await alternate(
       peer ? [ours, peer] : [ours],
