@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { failure } from '../core/errors.ts';
 import { imageSourceFromFile } from '../images/load.ts';
 import { startNativeEngine } from '../inference/nativeEngine.ts';
 import { Conversation } from './conversation.ts';
@@ -6,11 +8,15 @@ import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } f
 import { jsonReport, statsLine } from './report.ts';
 
 /** `afterimage ask IMAGE... QUESTION`: one answer, then the end. */
-export async function ask(
-  paths: readonly string[],
-  question: string,
-  flags: EngineFlags & AnswerFlags,
-): Promise<void> {
+export async function ask(words: readonly string[], flags: EngineFlags & AnswerFlags): Promise<void> {
+  const paths = words.slice(0, -1);
+  const question = words.at(-1) ?? '';
+  if (question.trim() === '') throw failure('invalid_parameter', { param: 'question', problem: 'is empty' });
+  // A picture alone would be taken for the question.
+  if (existsSync(question)) {
+    const problem = `is missing, the last argument is the file ${question}`;
+    throw failure('invalid_parameter', { param: 'question', problem });
+  }
   // Pictures first: a wrong path is told before a model is loaded.
   const images = await Promise.all(paths.map((path) => imageSourceFromFile(path, flags.detail)));
   const interrupt = new AbortController();

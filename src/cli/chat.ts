@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline/promises';
-import { AfterimageError } from '../core/errors.ts';
+import { AfterimageError, failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import { imageSourceFromFile } from '../images/load.ts';
 import { startNativeEngine } from '../inference/nativeEngine.ts';
@@ -90,7 +90,8 @@ class ChatSession {
     const [command, ...rest] = text.split(/\s+/);
     switch (command) {
       case '/image': {
-        const path = rest.join(' ');
+        const path = rest.join(' ').replace(/^(["'])(.*)\1$/, '$2');
+        if (path === '') throw failure('invalid_parameter', { param: '/image', problem: 'needs a file' });
         const image = await imageSourceFromFile(path, this.#flags.detail);
         this.conversation.addImage(image);
         process.stderr.write(`${path}: the model sees ${image.width}x${image.height} px\n`);

@@ -21,7 +21,7 @@ addAnswerOptions(
       .command('ask')
       .description('ask one question about pictures')
       .argument('<image-or-question...>', 'picture files, then the question')
-      .action((words: string[], flags) => ask(words.slice(0, -1), words.at(-1) as string, flags)),
+      .action((words: string[], flags) => ask(words, flags)),
   ),
 );
 
@@ -42,6 +42,12 @@ addEngineOptions(
     .option('--json', 'as one JSON object')
     .action((flags) => doctor(flags)),
 );
+
+// A reader that has seen enough (`| head`) is no failure; the engine process ends with this one.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
 
 try {
   await program.parseAsync();

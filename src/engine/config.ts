@@ -1,4 +1,5 @@
 import { availableParallelism, freemem } from 'node:os';
+import { failure } from '../core/errors.ts';
 import type { GpuChoice } from '../llama/libraries.ts';
 import type { ModelPair } from '../models/pair.ts';
 import type { WeightType } from './vision/weightType.ts';
@@ -39,7 +40,23 @@ const kvMemoryShare = 0.25;
 const maxDefaultCells = 8192;
 const minDefaultCells = 4096;
 
+/** Bounds of what may be asked for; beyond them native code would not refuse but crash. */
+const ranges = {
+  threads: [1, 512],
+  kvCells: [256, 2 ** 24],
+  maxRunning: [1, 256],
+  maxWaiting: [0, 1_000_000],
+  maxSequences: [1, maxNativeSequences],
+  batchTokens: [32, 4096],
+} as const;
+
+/** @throws invalid_parameter naming the setting, its range and the actual value */
 export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEngineConfig {
+  for (const [param, [min, max]] of Object.entries(ranges)) {
+    const value = config[param as keyof typeof ranges];
+    if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) continue;
+    throw failure('invalid_parameter', { param, problem: `must be from ${min} to ${max}, got ${value}` });
+  }
   const cells = Math.floor((freemem() * kvMemoryShare) / pair.kvBytesPerToken);
   return {
     gpu: config.gpu ?? 'auto',
