@@ -78,6 +78,8 @@ describe('what goes wrong is said in one line, with an exit code', () => {
     ['unknown option', ask('--colour', 'red'), 2, /unknown option '--colour'/],
     ['a number that is none', ask('--temperature', 'hot'), 2, /A number is needed/],
     ['a parameter out of range', ask('--temperature', '3'), 2, /temperature: must be from 0 to 2, got 3/],
+    ['no question', ['ask', rabbit], 2, /question: is missing/],
+    ['no threads', ask('--threads', '0'), 2, /threads: must be from 1 to 512, got 0/],
     [
       'no such picture',
       ['ask', 'nope.png', 'What?'],
