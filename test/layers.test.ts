@@ -4,9 +4,19 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /** Lowest first. A folder may import from itself and from folders below it; `core` imports nothing. */
-const layers = ['core', 'llama', 'images', 'models', 'engine', 'inference', 'cli'];
+const layers = ['core', 'store', 'llama', 'images', 'models', 'engine', 'inference', 'session', 'cli'];
 /** Neighbours on one level that must not know each other. */
 const strangers = [
+  ['store', 'llama'],
+  ['store', 'images'],
+  ['store', 'models'],
+  ['store', 'engine'],
+  ['store', 'inference'],
+  ['session', 'llama'],
+  ['session', 'images'],
+  ['session', 'models'],
+  ['session', 'engine'],
+  ['session', 'inference'],
   ['llama', 'images'],
   ['llama', 'models'],
   ['images', 'models'],

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import type { Store, StoredRecord } from '../store/port.ts';
+import type { SteadyClock } from './steadyClock.ts';
+
+/** A blob is put before anybody holds it; unheld for this long it goes. */
+const unheldMs = 10 * 60_000;
+/** How often it is checked that the holders of a blob still are. A crash can leave one that isn't. */
+const auditMs = 60 * 60_000;
+
+interface BlobRecord {
+  readonly bytes: number;
+  /** False until the blob itself is written. */
+  readonly stored: boolean;
+  readonly holders: readonly string[];
+}
+
+export type Holder = `session:${string}` | `file:${string}`;
+
+export const blobArea = 'upload';
+const kind = 'blob';
+
+/**
+ * Uploaded bytes, stored once per tenant under the SHA-256 of what they are, for as long as a file or a session holds them.
+ * Holders are a set of names and not a count, so that doing a step twice after a crash changes nothing.
+ * Changes are made one at a time, so that an audit never meets a half-made one.
+ */
+export class BlobHolders {
+  readonly #store: Store;
+  readonly #clock: SteadyClock;
+  readonly #onFreed: (tenant: string, blobId: string) => void;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store, clock: SteadyClock, onFreed: (tenant: string, blobId: string) => void) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#onFreed = onFreed;
+  }
+
+  /** `known` says that the tenant had the same bytes already. Without a holder they must be held soon. */
+  async put(tenant: string, bytes: Uint8Array, holder?: Holder): Promise<{ blobId: string; known: boolean }> {
+    const blobId = createHash('sha256').update(bytes).digest('hex');
+    const known = await this.#alone(async () => {
+      const before = await this.#read(tenant, blobId);
+      const holders = new Set(before?.value.holders);
+      if (holder) holders.add(holder);
+      let version = before?.version ?? 0;
+      if (!before?.value.stored) {
+        version = await this.#write(tenant, blobId, version, {
+          bytes: bytes.length,
+          stored: false,
+          holders: [],
+        });
+        await this.#store.blobs.put({ tenant, area: blobArea, id: blobId }, bytes);
+      }
+      await this.#write(tenant, blobId, version, {
+        bytes: bytes.length,
+        stored: true,
+        holders: [...holders],
+      });
+      return before?.value.stored ?? false;
+    });
+    return { blobId, known };
+  }
+
+  get(tenant: string, blobId: string): Promise<Uint8Array | undefined> {
+    return this.#store.blobs.get({ tenant, area: blobArea, id: blobId });
+  }
+
+  /** False when the tenant has no such blob. */
+  async hold(tenant: string, blobId: string, holder: Holder): Promise<boolean> {
+    return this.#alone(async () => {
+      const before = await this.#read(tenant, blobId);
+      if (!before?.value.stored) return false;
+      const holders = [...new Set([...before.value.holders, holder])];
+      await this.#write(tenant, blobId, before.version, { ...before.value, holders });
+      return true;
+    });
+  }
+
+  /** Gives the bytes that were freed: 0 while somebody else holds them. */
+  async release(tenant: string, blobId: string, holder: Holder): Promise<number> {
+    return this.#alone(async () => {
+      const before = await this.#read(tenant, blobId);
+      if (!before) return 0;
+      const holders = before.value.holders.filter((other) => other !== holder);
+      const version = await this.#write(tenant, blobId, before.version, { ...before.value, holders });
+      return holders.length > 0 ? 0 : this.#remove(tenant, blobId, before.value.bytes, version);
+    });
+  }
+
+  /** Drops holders that are gone and blobs that nobody holds. Gives how many records it looked at. */
+  async audit(limit: number): Promise<number> {
+    return this.#alone(async () => {
+      const due = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
+      for (const { key, value } of due) {
+        const record = parse(value);
+        const holders: string[] = [];
+        for (const holder of record.holders) if (await this.#lives(key.tenant, holder)) holders.push(holder);
+        if (holders.length > 0) await this.#write(key.tenant, key.id, 0, { ...record, holders });
+        else await this.#free(key.tenant, key.id);
+      }
+      return due.length;
+    });
+  }
+
+  async #remove(tenant: string, blobId: string, bytes: number, version: number): Promise<number> {
+    await this.#free(tenant, blobId);
+    await this.#store.records.delete({ tenant, kind, id: blobId }, version);
+    return bytes;
+  }
+
+  async #free(tenant: string, blobId: string): Promise<void> {
+    await this.#store.blobs.delete({ tenant, area: blobArea, id: blobId });
+    this.#onFreed(tenant, blobId);
+  }
+
+  async #lives(tenant: string, holder: string): Promise<boolean> {
+    const [holderKind, id] = holder.split(':') as [string, string];
+    return (await this.#store.records.get({ tenant, kind: holderKind, id })) !== undefined;
+  }
+
+  async #read(tenant: string, id: string): Promise<{ version: number; value: BlobRecord } | undefined> {
+    const record: StoredRecord | undefined = await this.#store.records.get({ tenant, kind, id });
+    return record && { version: record.version, value: parse(record.value) };
+  }
+
+  async #write(tenant: string, id: string, version: number, record: BlobRecord): Promise<number> {
+    const expiresAtMs = this.#clock.nowMs() + (record.holders.length > 0 ? auditMs : unheldMs);
+    const value = Buffer.from(JSON.stringify(record));
+    const written = await this.#store.records.compareAndSet(
+      { tenant, kind, id },
+      version,
+      value,
+      expiresAtMs,
+    );
+    if (written === undefined) throw new Error(`blob ${id} was changed by another process`);
+    return written;
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+function parse(value: Uint8Array): BlobRecord {
+  return JSON.parse(Buffer.from(value).toString('utf8'));
+}

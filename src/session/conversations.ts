@@ -1,0 +1,171 @@
+import { failure } from '../core/errors.ts';
+import { idleTtlFor } from './config.ts';
+import { newSession, parseConversationId } from './ids.ts';
+import { indicesOf, joinRuns } from './itemRuns.ts';
+import type { InputItem, Item } from './items.ts';
+import { type LiveTurns, TurnCancelled } from './liveTurn.ts';
+import { notFound } from './notFound.ts';
+import { type Page, type PageOptions, pageOf } from './page.ts';
+import type { Pictures } from './pictures.ts';
+import type { ConversationRecord, Metadata, SessionRecord } from './record.ts';
+import { appendItems, eraseItem, newRecord } from './recordEdits.ts';
+import type { EditParts, SessionEdits, SessionName } from './sessionEdits.ts';
+import type { Removed } from './sessionStore.ts';
+import { storeItems } from './storeItems.ts';
+import { digestOf } from './turnRequest.ts';
+import { type ConversationView, conversationView, itemViews } from './view.ts';
+
+/** Sessions that are one growing list of items. A turn in one takes the whole list as its context and adds to it. */
+export class Conversations {
+  readonly #parts: EditParts;
+  readonly #edits: SessionEdits;
+  readonly #pictures: Pictures;
+  readonly #live: LiveTurns;
+
+  constructor(parts: EditParts, edits: SessionEdits, pictures: Pictures, live: LiveTurns) {
+    this.#parts = parts;
+    this.#edits = edits;
+    this.#pictures = pictures;
+    this.#live = live;
+  }
+
+  async create(
+    tenant: string,
+    {
+      items = [],
+      metadata = {},
+      idleTtlMs,
+    }: { items?: readonly InputItem[]; metadata?: Metadata; idleTtlMs?: number },
+  ): Promise<ConversationView> {
+    const { sessions, clock, config } = this.#parts;
+    const empty = newRecord(newSession(), {
+      nowMs: clock.nowMs(),
+      idleTtlMs: idleTtlFor(config, tenant, idleTtlMs),
+      conversation: { metadata, items: [] },
+    });
+    const { record, newBlobIds } = await this.#withItems(tenant, empty, items);
+    try {
+      const base = sessions.fresh(tenant, empty);
+      const limits = { expiresAtMs: base.expiresAtMs, maxBytes: config.maxRecordBytes };
+      if (!(await sessions.save(base, record, limits))) throw failure('version_conflict', {});
+    } catch (error) {
+      await sessions.letGo(tenant, empty.session, newBlobIds);
+      throw error;
+    }
+    return conversationView(record);
+  }
+
+  /** @throws not_found, session_expired; so do all of the following. */
+  async get(tenant: string, id: string): Promise<ConversationView> {
+    return conversationView(await this.#read(tenant, id));
+  }
+
+  async update(tenant: string, id: string, metadata: Metadata): Promise<ConversationView> {
+    const { record } = await this.#change(tenant, id, (record, conversation) => ({
+      ...record,
+      version: record.version + 1,
+      conversation: { ...conversation, metadata },
+    }));
+    return conversationView(record);
+  }
+
+  /** Deletes the whole session: items, responses, pictures nothing else shows. A turn that runs in it is stopped first. */
+  async delete(tenant: string, id: string): Promise<Removed> {
+    const { session } = await this.#read(tenant, id);
+    const running = this.#live.of(tenant, session);
+    running?.abort(new TurnCancelled('the conversation was deleted'));
+    await running?.done;
+    const { removed } = await this.#change(tenant, id, () => undefined);
+    if (!removed) throw notFound('conversation', id);
+    return removed;
+  }
+
+  async items(tenant: string, id: string, page: PageOptions): Promise<Page<Item>> {
+    const record = await this.#read(tenant, id);
+    return pageOf(itemViews(record, record.conversation?.items ?? []), page);
+  }
+
+  async item(tenant: string, id: string, itemId: string): Promise<Item> {
+    const record = await this.#read(tenant, id);
+    const found = itemViews(record, record.conversation?.items ?? []).find((item) => item.id === itemId);
+    if (!found) throw notFound('item', itemId);
+    return found;
+  }
+
+  /** Adds items at the end. With `retryCount` above 0 the same items, added a short while ago, are not added again. */
+  async append(
+    tenant: string,
+    id: string,
+    items: readonly InputItem[],
+    { retryCount = 0 }: { retryCount?: number } = {},
+  ): Promise<readonly Item[]> {
+    const { clock, config } = this.#parts;
+    const digest = digestOf(items);
+    const { record } = await this.#change(tenant, id, async (before) => {
+      const { lastAppend } = before;
+      const isRetry = retryCount > 0 && lastAppend?.digest === digest;
+      if (isRetry && clock.nowMs() - lastAppend.atMs <= config.retryWindowMs) return before;
+      const { record: grown, runs } = await this.#withItems(tenant, before, items);
+      return {
+        ...grown,
+        version: before.version + 1,
+        lastAppend: { digest, atMs: clock.nowMs(), items: runs },
+      };
+    });
+    return itemViews(record, record.lastAppend?.items ?? []);
+  }
+
+  /** Erases an item; it can't be seen in responses that were made with it either. */
+  async deleteItem(tenant: string, id: string, itemId: string): Promise<ConversationView> {
+    const { record } = await this.#change(tenant, id, (before, conversation) => {
+      const index = [...indicesOf(conversation.items)].find(
+        (at) => itemViews(before, [at, at + 1])[0]?.id === itemId,
+      );
+      if (index === undefined) throw notFound('item', itemId);
+      return eraseItem(before, index);
+    });
+    return conversationView(record);
+  }
+
+  /** With the items at the end of record and conversation, and their pictures held. */
+  async #withItems(tenant: string, before: SessionRecord, input: readonly InputItem[]) {
+    const serial = before.nextSerial;
+    const { items, pictures, newBlobIds } = await storeItems(tenant, before, input, {
+      serial,
+      pictures: this.#pictures,
+    });
+    await this.#parts.sessions.hold(tenant, before.session, newBlobIds);
+    const { record, runs } = appendItems({ ...before, pictures, nextSerial: serial + 1 }, items);
+    const { conversation } = before;
+    if (!conversation) throw new Error(`session ${before.session} is no conversation`);
+    const grown = { ...conversation, items: joinRuns(conversation.items, runs) };
+    return { record: { ...record, conversation: grown }, runs, newBlobIds };
+  }
+
+  async #read(tenant: string, id: string): Promise<SessionRecord> {
+    const name = nameOf(id);
+    const { record } = await this.#parts.sessions.get(tenant, name.session, name.object, id);
+    if (!record.conversation) throw notFound('conversation', id);
+    return record;
+  }
+
+  #change(
+    tenant: string,
+    id: string,
+    edit: (
+      record: SessionRecord,
+      conversation: ConversationRecord,
+    ) => Promise<SessionRecord> | SessionRecord | undefined,
+  ): ReturnType<SessionEdits['change']> {
+    return this.#edits.change(tenant, nameOf(id), (record) => {
+      if (!record.conversation) throw notFound('conversation', id);
+      return edit(record, record.conversation);
+    });
+  }
+}
+
+function nameOf(id: string): SessionName {
+  const session = parseConversationId(id);
+  if (!session) throw notFound('conversation', id);
+  return { session, object: 'conversation', id };
+}

@@ -1,0 +1,36 @@
+import { failure } from '../core/errors.ts';
+import type { InferencePort } from '../core/inference.ts';
+import type { GenerateRequest, GenerateResult } from '../core/request.ts';
+
+/**
+ * Lets the engine answer, or only prepare for it; undefined when there is to be no answer.
+ * @throws turn_timeout, the signal's reason, and what the engine throws
+ */
+export async function generateAnswer(
+  engine: InferencePort,
+  request: GenerateRequest,
+  options: {
+    prewarm: boolean;
+    signal: AbortSignal;
+    limitMs: number;
+    onDelta: (text: string) => void | Promise<void>;
+  },
+): Promise<GenerateResult | undefined> {
+  const { limitMs } = options;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(failure('turn_timeout', { limitMs })), limitMs);
+  const signal = AbortSignal.any([options.signal, deadline.signal]);
+  try {
+    if (options.prewarm) {
+      await engine.prewarm(request, { signal });
+      return undefined;
+    }
+    for await (const event of engine.generate(request, { signal })) {
+      if (event.type === 'done') return event.result;
+      await options.onDelta(event.text);
+    }
+    throw failure('engine_failed', { reason: 'it ended without a result' });
+  } finally {
+    clearTimeout(timer);
+  }
+}

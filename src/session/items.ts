@@ -1,0 +1,76 @@
+/** The API-level entries of a session, as the gateway gives and gets them. */
+
+/** How closely a picture is looked at: a pixel budget chosen by the intake. */
+export type PictureDetail = 'auto' | 'low' | 'high' | 'original';
+export type MessageRole = 'user' | 'assistant' | 'system' | 'developer';
+
+export interface TextPart {
+  readonly type: 'input_text' | 'output_text';
+  readonly text: string;
+}
+
+/** A picture named by its file, or by the id of a blob that was put without one. One of both must be there. */
+export interface InputPicturePart {
+  readonly type: 'input_image';
+  readonly fileId?: string;
+  readonly blobId?: string;
+  readonly detail?: PictureDetail;
+}
+
+export interface PicturePart {
+  readonly type: 'input_image';
+  /** The file it came from; it may have been deleted since. */
+  readonly fileId: string | null;
+  readonly blobId: string;
+  readonly detail: PictureDetail;
+}
+
+interface Message<Part> {
+  readonly type: 'message';
+  readonly role: MessageRole;
+  readonly content: readonly (TextPart | Part)[];
+}
+
+interface FunctionCall {
+  readonly type: 'function_call';
+  readonly callId: string;
+  readonly name: string;
+  /** JSON text, as the model wrote it. */
+  readonly arguments: string;
+}
+
+interface FunctionCallOutput {
+  readonly type: 'function_call_output';
+  readonly callId: string;
+  readonly output: string;
+}
+
+/** Kept, never rendered into a prompt. */
+interface Reasoning {
+  readonly type: 'reasoning';
+  readonly summary: readonly string[];
+  readonly text: string | null;
+}
+
+type Entry<Part> = Message<Part> | FunctionCall | FunctionCallOutput | Reasoning;
+
+export type InputItem = Entry<InputPicturePart>;
+
+export type ItemStatus = 'completed' | 'incomplete';
+export type Item = Entry<PicturePart> & { readonly id: string; readonly status: ItemStatus };
+
+export interface StoredPicturePart {
+  readonly type: 'input_image';
+  /** `PictureRecord.number` in the same session. */
+  readonly picture: number;
+  readonly fileId?: string;
+}
+
+export type StoredItem = Entry<StoredPicturePart> & {
+  /** What the item's id ends with. */
+  readonly place: string;
+  /** Left out when completed. */
+  readonly status?: 'incomplete';
+  /** Of an answer: the token ids it was generated with, packed. */
+  readonly tokens?: string;
+};

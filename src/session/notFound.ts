@@ -1,0 +1,14 @@
+import { type AfterimageError, failure } from '../core/errors.ts';
+
+const maxEchoedLength = 80;
+
+/**
+ * The one answer for what never was, what was deleted and what belongs to somebody else: nothing in it tells them apart.
+ * The id is repeated as it was given, cut when it is longer than any of ours.
+ */
+export function notFound(
+  object: 'response' | 'conversation' | 'item' | 'file' | 'picture',
+  id: string,
+): AfterimageError {
+  return failure('not_found', { object, id: id.slice(0, maxEchoedLength) });
+}

@@ -1,0 +1,92 @@
+import type { FinishReason, Timings, Usage } from '../core/request.ts';
+import type { ItemRuns } from './itemRuns.ts';
+import type { PictureDetail, StoredItem } from './items.ts';
+
+/** All that a session is, in one record: everything in it changes by one compare-and-set, or not at all. */
+export interface SessionRecord {
+  readonly session: string;
+  readonly createdAtMs: number;
+  readonly idleTtlMs: number;
+  /** One more with every committed change. An intent is none. */
+  readonly version: number;
+  /** One more with every intent: what was begun under an older one can't commit. */
+  readonly epoch: number;
+  /** Serials name turns and what else brings items. An intent uses one up, so an id that was ever seen is never given again. */
+  readonly nextSerial: number;
+  readonly conversation: ConversationRecord | null;
+  readonly responses: readonly ResponseRecord[];
+  /** By index; null where one was erased. Items of the intent are at the end. */
+  readonly items: readonly (StoredItem | null)[];
+  readonly pictures: readonly PictureRecord[];
+  readonly intent: Intent | null;
+  /** Reply pointers that were ever made for this session; they go when it goes. */
+  readonly pointers: readonly string[];
+  readonly lastAppend: Append | null;
+}
+
+export interface ConversationRecord {
+  readonly metadata: Metadata;
+  readonly items: ItemRuns;
+}
+
+export type Metadata = Readonly<Record<string, string>>;
+
+export type ResponseStatus = 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
+
+export interface ResponseRecord {
+  readonly serial: number;
+  readonly parent: number | null;
+  /** It was a turn of the session's conversation. */
+  readonly inConversation: boolean;
+  readonly background: boolean;
+  readonly status: ResponseStatus;
+  readonly createdAtMs: number;
+  readonly completedAtMs: number | null;
+  /** See `turnDigest`. */
+  readonly requestDigest: string;
+  /** The reply pointer it was made under. */
+  readonly pointer: string | null;
+  readonly instructions: string | null;
+  readonly metadata: Metadata;
+  /** Request fields that the reply repeats; the gateway's, never looked into. */
+  readonly echo: Readonly<Record<string, unknown>>;
+  /** All items before its own, so that no loss up the chain can shorten history unseen. */
+  readonly context: ItemRuns;
+  readonly input: ItemRuns;
+  readonly output: ItemRuns;
+  readonly result: TurnResult | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export interface TurnResult {
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+  /** To 0.1 ms. */
+  readonly timings: Timings;
+}
+
+export interface PictureRecord {
+  readonly number: number;
+  readonly blobId: string;
+  readonly detail: PictureDetail;
+  /** As in `ImageSource`. */
+  readonly digest: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A turn that has begun. It is dead when it isn't committed and its owner is gone, or its deadline passed. */
+export interface Intent {
+  readonly owner: string;
+  readonly epoch: number;
+  readonly deadlineMs: number;
+  /** In progress, with its input already among the items. */
+  readonly response: ResponseRecord;
+}
+
+/** The last time items were added to the conversation without a turn: what a client's retry is told by. */
+export interface Append {
+  readonly digest: string;
+  readonly atMs: number;
+  readonly items: ItemRuns;
+}

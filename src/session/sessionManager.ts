@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import type { InferencePort } from '../core/inference.ts';
+import type { Store } from '../store/port.ts';
+import { BackgroundLogs } from './backgroundLogs.ts';
+import { BlobHolders } from './blobHolders.ts';
+import { defaultSessionConfig, type SessionConfig } from './config.ts';
+import { Conversations } from './conversations.ts';
+import { type Counters, newCounters } from './counters.ts';
+import { LogReader } from './eventLog.ts';
+import { Files } from './files.ts';
+import { FileVault } from './fileVault.ts';
+import { responseIdOf } from './ids.ts';
+import { Intents } from './intents.ts';
+import { KeyedLease } from './lease.ts';
+import { LiveTurn, LiveTurns, TurnCancelled, type TurnEvent } from './liveTurn.ts';
+import type { PictureIntake } from './pictureIntake.ts';
+import { Pictures } from './pictures.ts';
+import { ReplyPointers } from './replyPointers.ts';
+import { Responses } from './responses.ts';
+import { SessionEdits } from './sessionEdits.ts';
+import { SessionStore } from './sessionStore.ts';
+import { SteadyClock } from './steadyClock.ts';
+import { Sweeper } from './sweeper.ts';
+import type { Failpoint } from './turnParts.ts';
+import { TurnProtocol } from './turnProtocol.ts';
+import type { TurnRequest } from './turnRequest.ts';
+
+export interface SessionManagerOptions {
+  /** Stays the caller's. */
+  readonly store: Store;
+  /** Stays the caller's. */
+  readonly engine: InferencePort;
+  readonly intake: PictureIntake;
+  readonly config?: Partial<SessionConfig>;
+  readonly clock?: Clock;
+  readonly failpoint?: Failpoint;
+  /**
+   * A session was deleted or has expired. For what may hold state of single sessions; the engine's `forget` takes a whole tenant,
+   * so it isn't called here.
+   */
+  readonly onSessionGone?: (tenant: string, session: string) => void;
+  /** Something went wrong that no caller can be told of. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+export interface SessionStats extends Readonly<Counters> {
+  /** Stored sessions, of all tenants, those included that expired since the last sweep. */
+  readonly sessions: number;
+  readonly runningTurns: number;
+  readonly eventLogBytes: number;
+  readonly cachedPixelBytes: number;
+}
+
+/** Owns all sessions of a store: their turns, their life and their end. */
+export class SessionManager {
+  readonly responses: Responses;
+  readonly conversations: Conversations;
+  readonly files: Files;
+  readonly #protocol: TurnProtocol;
+  readonly #sessions: SessionStore;
+  readonly #pictures: Pictures;
+  readonly #sweeper: Sweeper;
+  readonly #logs: BackgroundLogs;
+  readonly #live = new LiveTurns();
+  readonly #counters = newCounters();
+  #draining = false;
+
+  constructor(options: SessionManagerOptions) {
+    const { store, engine, intake, onProblem, failpoint = () => {} } = options;
+    const config = { ...defaultSessionConfig, ...options.config };
+    const clock = new SteadyClock(options.clock ?? systemClock);
+    const live = this.#live;
+    const counters = this.#counters;
+    const logs = new BackgroundLogs(config.eventLogBytes);
+    const blobs = new BlobHolders(store, clock, (tenant, blobId) => this.#pictures.drop(tenant, blobId));
+    const vault = new FileVault(store, blobs, clock);
+    const pictures = new Pictures(intake, blobs, vault, config.pixelCacheBytes);
+    const pointers = new ReplyPointers(store.records, clock);
+    const onGone = (tenant: string, session: string) => {
+      logs.dropSession(tenant, session);
+      options.onSessionGone?.(tenant, session);
+    };
+    const sessions = new SessionStore({ store, blobs, pointers, clock, onGone, onProblem });
+    const intents = new Intents(randomUUID(), live, clock, config);
+    const shared = { sessions, intents, leases: new KeyedLease(), clock, config };
+    const edits = new SessionEdits(shared);
+    this.#protocol = new TurnProtocol({
+      ...shared,
+      engine,
+      pictures,
+      pointers,
+      live,
+      counters,
+      failpoint,
+      onProblem,
+    });
+    this.responses = new Responses({ sessions, edits, intents, live, logs });
+    this.conversations = new Conversations(shared, edits, pictures, live);
+    this.files = new Files(vault, blobs, pictures, config);
+    this.#sweeper = new Sweeper({ sessions, vault, blobs, pointers, config, counters, onProblem });
+    this.#sessions = sessions;
+    this.#pictures = pictures;
+    this.#logs = logs;
+  }
+
+  /** Begins to sweep. Turns that a dead process left are noticed by whoever reads their session next. */
+  async start(): Promise<void> {
+    await this.#sweeper.start();
+  }
+
+  /**
+   * Begins a turn at once. Its events come as they happen; whatever keeps it from a committed reply is thrown by the iterator,
+   * before the first event if nothing was begun. Leaving the iteration or aborting the signal stops the turn, unless it runs in
+   * the background. The reader doesn't hold the turn up.
+   */
+  respond(
+    tenant: string,
+    request: TurnRequest,
+    { signal }: { signal?: AbortSignal } = {},
+  ): AsyncIterableIterator<TurnEvent> {
+    const turn = new LiveTurn(tenant, request);
+    if (this.#draining) turn.log.fail(failure('draining', {}));
+    else turn.done = this.#run(turn, request.background ? undefined : signal);
+    return new LogReader(turn.log, 0, () => {
+      if (!request.background) turn.abort(new TurnCancelled('the reader left'));
+    });
+  }
+
+  /** Takes no new turns, waits for those that run, and stops what is left after `budgetMs`. Idempotent. */
+  async stop(budgetMs: number): Promise<void> {
+    this.#draining = true;
+    this.#sweeper.stop();
+    const ended = Promise.all(this.#live.all.map(({ done }) => done));
+    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, budgetMs);
+    await Promise.race([ended, timeUp]);
+    clearTimeout(timer);
+    for (const turn of this.#live.all) turn.abort(failure('draining', {}));
+    await ended;
+    await this.#sweeper.idle();
+  }
+
+  /** Removes what has expired. Runs by itself every few seconds once started. */
+  sweep(): Promise<void> {
+    return this.#sweeper.sweep();
+  }
+
+  async stats(): Promise<SessionStats> {
+    return {
+      ...this.#counters,
+      sessions: await this.#sessions.count(),
+      runningTurns: this.#live.size,
+      eventLogBytes: this.#logs.bytes,
+      cachedPixelBytes: this.#pictures.cachedBytes,
+    };
+  }
+
+  async #run(turn: LiveTurn, signal: AbortSignal | undefined): Promise<void> {
+    const onAbort = () => turn.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#live.begin(turn);
+    try {
+      await this.#protocol.run(turn);
+      turn.log.end();
+    } catch (error) {
+      turn.log.fail(error);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#live.end(turn);
+    }
+    const { tenant, request, place, log } = turn;
+    if (request.background && place) this.#logs.keep(tenant, responseIdOf(place.session, place.serial), log);
+  }
+}

@@ -1,0 +1,198 @@
+import { failure } from '../core/errors.ts';
+import type { Store, StoredRecord } from '../store/port.ts';
+import type { BlobHolders } from './blobHolders.ts';
+import { tombstoneMs } from './config.ts';
+import { notFound } from './notFound.ts';
+import type { SessionRecord } from './record.ts';
+import { decodeRecord, encodeRecord } from './recordCodec.ts';
+import type { ReplyPointers } from './replyPointers.ts';
+import type { SteadyClock } from './steadyClock.ts';
+
+/** A session as it was read or written: the base of one compare-and-set. */
+export interface OpenSession {
+  readonly tenant: string;
+  readonly record: SessionRecord;
+  /** 0: not stored yet. */
+  readonly storeVersion: number;
+  readonly expiresAtMs: number;
+}
+
+export interface Removed {
+  readonly items: number;
+  readonly responses: number;
+  readonly pictures: number;
+  /** Of pictures that nothing else shows. */
+  readonly bytesFreed: number;
+}
+
+const kind = 'session';
+const tombstoneKind = 'tombstone';
+
+/** Sessions in the store, with what hangs on them: held pictures, reply pointers, and the mark that an expired one leaves. */
+export class SessionStore {
+  readonly #store: Store;
+  readonly #blobs: BlobHolders;
+  readonly #pointers: ReplyPointers;
+  readonly #clock: SteadyClock;
+  readonly #onGone: (tenant: string, session: string) => void;
+  readonly #onProblem: (error: unknown) => void;
+
+  constructor(parts: {
+    store: Store;
+    blobs: BlobHolders;
+    pointers: ReplyPointers;
+    clock: SteadyClock;
+    onGone: (tenant: string, session: string) => void;
+    onProblem: (error: unknown) => void;
+  }) {
+    this.#store = parts.store;
+    this.#blobs = parts.blobs;
+    this.#pointers = parts.pointers;
+    this.#clock = parts.clock;
+    this.#onGone = parts.onGone;
+    this.#onProblem = parts.onProblem;
+  }
+
+  /** Undefined when there is none; an expired one that wasn't swept yet counts as none. */
+  async find(tenant: string, session: string): Promise<OpenSession | undefined> {
+    const stored = await this.#store.records.get({ tenant, kind, id: session });
+    if (!stored || isExpired(stored, this.#clock.nowMs())) return undefined;
+    return open(stored);
+  }
+
+  /** @throws session_expired to its owner, else not_found; both name what was asked for. */
+  async get(
+    tenant: string,
+    session: string,
+    object: 'response' | 'conversation',
+    id: string,
+  ): Promise<OpenSession> {
+    const found = await this.find(tenant, session);
+    if (found) return found;
+    const idleTtlMs = await this.#idleTtlOfExpired(tenant, session);
+    if (idleTtlMs === undefined) throw notFound(object, id);
+    throw failure('session_expired', { id, idleSeconds: idleTtlMs / 1000 });
+  }
+
+  fresh(tenant: string, record: SessionRecord): OpenSession {
+    return { tenant, record, storeVersion: 0, expiresAtMs: this.#clock.nowMs() + record.idleTtlMs };
+  }
+
+  /**
+   * Replaces what was read by `next`; undefined when it was changed or removed meanwhile, and then nothing is written.
+   * Pictures that `next` has no more are let go of after the write.
+   * @throws session_full when the record would be larger than `maxBytes`
+   */
+  async save(
+    base: OpenSession,
+    next: SessionRecord,
+    { expiresAtMs, maxBytes = Number.POSITIVE_INFINITY }: { expiresAtMs: number; maxBytes?: number },
+  ): Promise<OpenSession | undefined> {
+    const value = encodeRecord(next);
+    if (value.length > maxBytes) throw failure('session_full', { bytes: value.length, limit: maxBytes });
+    const key = { tenant: base.tenant, kind, id: next.session };
+    const version = await this.#store.records.compareAndSet(key, base.storeVersion, value, expiresAtMs);
+    if (version === undefined) return undefined;
+    await this.#release(base.tenant, next.session, blobIdsGone(base.record, next));
+    return { tenant: base.tenant, record: next, storeVersion: version, expiresAtMs };
+  }
+
+  /** Holds blobs for a session that is about to show them. @throws not_found, holding none */
+  async hold(tenant: string, session: string, blobIds: readonly string[]): Promise<void> {
+    for (const [index, blobId] of blobIds.entries()) {
+      if (await this.#blobs.hold(tenant, blobId, `session:${session}`)) continue;
+      await this.#release(tenant, session, blobIds.slice(0, index));
+      throw notFound('picture', blobId);
+    }
+  }
+
+  async #release(tenant: string, session: string, blobIds: readonly string[]): Promise<number> {
+    let bytes = 0;
+    for (const blobId of blobIds) bytes += await this.#blobs.release(tenant, blobId, `session:${session}`);
+    return bytes;
+  }
+
+  /** Takes back holds of blobs that the stored session doesn't show. */
+  async letGo(tenant: string, session: string, blobIds: readonly string[]): Promise<void> {
+    const shown = new Set((await this.find(tenant, session))?.record.pictures.map(({ blobId }) => blobId));
+    await this.#release(
+      tenant,
+      session,
+      blobIds.filter((blobId) => !shown.has(blobId)),
+    );
+  }
+
+  /** Removes all of it; undefined when it was changed meanwhile. */
+  async remove({ tenant, record, storeVersion }: OpenSession): Promise<Removed | undefined> {
+    const key = { tenant, kind, id: record.session };
+    if (!(await this.#store.records.delete(key, storeVersion))) return undefined;
+    return this.#clearUp(tenant, record);
+  }
+
+  /** Removes sessions that have expired and marks them as such; gives their number. */
+  async sweep(limit: number): Promise<number> {
+    const nowMs = this.#clock.nowMs();
+    const expired = await this.#store.records.takeExpired(kind, nowMs, limit);
+    for (const { key, value } of expired) {
+      try {
+        const record = decodeRecord(key.id, value);
+        const tombstone = Buffer.from(JSON.stringify(record.idleTtlMs));
+        const tombstoneKey = { tenant: key.tenant, kind: tombstoneKind, id: key.id };
+        await this.#store.records.compareAndSet(tombstoneKey, 0, tombstone, nowMs + tombstoneMs);
+        await this.#clearUp(key.tenant, record);
+      } catch (error) {
+        // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
+        this.#onProblem(error);
+      }
+    }
+    return expired.length;
+  }
+
+  /** Gives how many marks of expired sessions were old enough to go. */
+  async sweepTombstones(limit: number): Promise<number> {
+    return (await this.#store.records.takeExpired(tombstoneKind, this.#clock.nowMs(), limit)).length;
+  }
+
+  count(): Promise<number> {
+    return this.#store.records.count(kind);
+  }
+
+  async #clearUp(tenant: string, record: SessionRecord): Promise<Removed> {
+    const bytesFreed = await this.#release(tenant, record.session, blobIdsGone(record, undefined));
+    await this.#pointers.remove(tenant, record.session, record.pointers);
+    this.#onGone(tenant, record.session);
+    return {
+      items: record.items.filter((item) => item !== null).length,
+      responses: record.responses.length,
+      pictures: record.pictures.length,
+      bytesFreed,
+    };
+  }
+
+  async #idleTtlOfExpired(tenant: string, session: string): Promise<number | undefined> {
+    const unswept = await this.#store.records.get({ tenant, kind, id: session });
+    if (unswept) return decodeRecord(session, unswept.value).idleTtlMs;
+    const tombstone = await this.#store.records.get({ tenant, kind: tombstoneKind, id: session });
+    if (!tombstone || isExpired(tombstone, this.#clock.nowMs())) return undefined;
+    return JSON.parse(Buffer.from(tombstone.value).toString('utf8'));
+  }
+}
+
+function open({ key, version, value, expiresAtMs }: StoredRecord): OpenSession {
+  return {
+    tenant: key.tenant,
+    record: decodeRecord(key.id, value),
+    storeVersion: version,
+    expiresAtMs: expiresAtMs ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+function isExpired({ expiresAtMs }: StoredRecord, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
+}
+
+/** Blobs that `after` shows no more; all of them when there is no after. */
+function blobIdsGone(before: SessionRecord, after: SessionRecord | undefined): string[] {
+  const kept = new Set(after?.pictures.map(({ blobId }) => blobId));
+  return [...new Set(before.pictures.map(({ blobId }) => blobId))].filter((blobId) => !kept.has(blobId));
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { fixtures } from './helpers/sessionFixtures.ts';
+import { ask, FakeClock, inventory, picture, say, stalling } from './helpers/sessions.ts';
+
+const fixture = fixtures();
+const minute = 60_000;
+
+describe('the life of a session', () => {
+  test('slides with every turn, ends for its owner as expired and for others as unknown', async () => {
+    const clock = new FakeClock();
+    const gone: string[] = [];
+    const { manager, store } = await fixture({
+      clock,
+      onSessionGone: (tenant, session) => gone.push(`${tenant} ${session}`),
+    });
+    const { file } = await manager.files.put('acme', picture, {
+      filename: 'a',
+      purpose: 'vision',
+      ttlMs: minute,
+    });
+    const a = await ask(manager, { input: say('a', { fileId: file.id }) });
+    clock.pass(29 * minute);
+    await manager.sweep();
+    const b = await ask(manager, { input: say('b'), previousResponseId: a.response.id });
+    clock.pass(29 * minute);
+    await manager.sweep();
+    await manager.responses.get('acme', b.response.id);
+    clock.pass(minute);
+    const expired = { code: 'session_expired' };
+    const unknown = { code: 'not_found' };
+    for (const swept of [false, true]) {
+      if (swept) await manager.sweep();
+      await expect(manager.responses.get('acme', b.response.id)).rejects.toMatchObject(expired);
+      await expect(manager.responses.get('other', b.response.id)).rejects.toMatchObject(unknown);
+      await expect(
+        ask(manager, { input: say('c'), previousResponseId: b.response.id }),
+      ).rejects.toMatchObject(expired);
+    }
+    expect(gone).toHaveLength(1);
+    expect(Object.keys(await inventory(store))).toEqual(['tombstone']);
+    clock.pass(24 * 60 * minute);
+    await manager.sweep();
+    await expect(manager.responses.get('acme', b.response.id)).rejects.toMatchObject(unknown);
+    expect(await inventory(store)).toEqual({});
+  });
+
+  test('can be shortened by a request, set per tenant, and not lengthened', async () => {
+    const clock = new FakeClock();
+    const { manager } = await fixture({
+      clock,
+      config: { idleTtlMsOf: (tenant) => (tenant === 'brief' ? minute : undefined) },
+    });
+    await expect(ask(manager, { input: say('a'), idleTtlMs: 31 * minute })).rejects.toMatchObject({
+      code: 'invalid_parameter',
+    });
+    const a = await ask(manager, { input: say('a'), idleTtlMs: 10 * minute });
+    const brief = await ask(manager, { input: say('a') }, { tenant: 'brief' });
+    clock.pass(minute);
+    await expect(manager.responses.get('brief', brief.response.id)).rejects.toMatchObject({
+      code: 'session_expired',
+    });
+    clock.pass(8 * minute);
+    await manager.responses.get('acme', a.response.id);
+    clock.pass(minute);
+    await expect(manager.responses.get('acme', a.response.id)).rejects.toMatchObject({
+      code: 'session_expired',
+    });
+  });
+
+  test('stands still while a turn runs', async () => {
+    const clock = new FakeClock();
+    const { manager } = await fixture({ clock, engine: stalling(1), config: { idleTtlMs: 5 * minute } });
+    const events = manager.respond('acme', { input: say('a'), background: true });
+    const { value: started } = await events.next();
+    const id = started?.type === 'started' ? started.response.id : '';
+    clock.pass(9 * minute);
+    await manager.sweep();
+    expect((await manager.responses.get('acme', id)).status).toBe('in_progress');
+    await manager.responses.cancel('acme', id);
+    clock.pass(4 * minute);
+    await manager.sweep();
+    expect((await manager.responses.get('acme', id)).status).toBe('cancelled');
+  });
+
+  test.each([2 * 60 * minute, -2 * 60 * minute, 365 * 24 * 60 * minute])(
+    'a jump of the wall clock by %i ms changes nothing',
+    async (jump) => {
+      const clock = new FakeClock();
+      const { manager } = await fixture({ clock });
+      const a = await ask(manager, { input: say('a') });
+      clock.pass(10 * minute);
+      clock.jump(jump);
+      await manager.sweep();
+      clock.pass(19 * minute);
+      await manager.sweep();
+      await manager.responses.get('acme', a.response.id);
+      clock.pass(minute);
+      await manager.sweep();
+      await expect(manager.responses.get('acme', a.response.id)).rejects.toMatchObject({
+        code: 'session_expired',
+      });
+    },
+  );
+});

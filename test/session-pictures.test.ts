@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { SessionManager } from '../src/session/sessionManager.ts';
+import { fixtures } from './helpers/sessionFixtures.ts';
+import { ask, FakeClock, inventory, picture, say } from './helpers/sessions.ts';
+
+const fixture = fixtures();
+const minute = 60_000;
+
+describe('pictures', () => {
+  test('a file used in five turns is encoded once, taken in once and stored once', async () => {
+    const { manager, engine, intake, store } = await fixture();
+    const { file, known } = await manager.files.put('acme', picture, {
+      filename: 'a.picture',
+      purpose: 'vision',
+    });
+    expect(known).toBe(false);
+    const again = await manager.files.put('acme', picture, { filename: 'b.picture', purpose: 'user_data' });
+    expect(again.known).toBe(true);
+    let previous = await ask(manager, { input: say('0', { fileId: file.id }) });
+    const encoded = [previous.response.result?.usage.imagesEncoded];
+    for (const n of [1, 2, 3, 4]) {
+      const input = say(`${n}`, { fileId: n % 2 ? file.id : again.file.id });
+      previous = await ask(manager, { input, previousResponseId: previous.response.id });
+      encoded.push(previous.response.result?.usage.imagesEncoded);
+    }
+    expect(encoded).toEqual([1, 0, 0, 0, 0]);
+    expect((await engine.stats()).encoderCalls).toBe(1);
+    expect(intake.taken).toBe(1);
+    expect((await inventory(store)).upload).toHaveLength(1);
+    expect(Buffer.from(await manager.files.content('acme', file.id))).toEqual(picture);
+    expect((await manager.files.list('acme', { order: 'asc' })).data.map(({ filename }) => filename)).toEqual(
+      ['a.picture', 'b.picture'],
+    );
+  });
+
+  test('a new process reads the picture from the store when its engine asks', async () => {
+    const { manager, store } = await fixture();
+    const { blobId } = await manager.files.putPicture('acme', picture);
+    const first = await ask(manager, { input: say('a', { blobId }) });
+    const { intake, engine, ...rest } = await fixture();
+    const other = new SessionManager({
+      store,
+      engine,
+      intake,
+      onProblem: (error) => rest.problems.push(error),
+    });
+    const turn = await ask(other, { input: say('b'), previousResponseId: first.response.id });
+    expect(turn.response.result?.usage.imagesEncoded).toBe(1);
+    expect(intake.taken).toBe(1);
+  });
+
+  test('a bad picture is refused at upload and leaves nothing', async () => {
+    const { manager, store } = await fixture();
+    const bad = Buffer.from('bad');
+    const about = { filename: 'x.picture', purpose: 'vision' };
+    await expect(manager.files.put('acme', bad, about)).rejects.toMatchObject({
+      code: 'image_format_unknown',
+    });
+    expect(await inventory(store)).toEqual({});
+  });
+
+  test('a picture nobody named goes after ten minutes, one whose session died in between with the audit', async () => {
+    const clock = new FakeClock();
+    const { manager, store } = await fixture({ clock });
+    await manager.files.putPicture('acme', picture);
+    clock.pass(9 * minute);
+    await manager.sweep();
+    expect((await inventory(store)).upload).toHaveLength(1);
+    clock.pass(minute);
+    await manager.sweep();
+    expect(await inventory(store)).toEqual({});
+
+    const { blobId } = await manager.files.putPicture('acme', picture);
+    const { response } = await ask(manager, { input: say('a', { blobId }) });
+    const [session] = (await inventory(store)).session ?? [];
+    expect(response.id).toContain(session);
+    await store.records.delete({ tenant: 'acme', kind: 'session', id: session ?? '' });
+    clock.pass(60 * minute);
+    await manager.sweep();
+    expect((await inventory(store)).upload).toBeUndefined();
+  });
+});

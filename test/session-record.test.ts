@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { ScriptedEngine } from '../src/inference/scriptedEngine.ts';
+import { decodeRecord, encodeRecord } from '../src/session/recordCodec.ts';
+import { fixtures } from './helpers/sessionFixtures.ts';
+import { ask, inventory, say } from './helpers/sessions.ts';
+
+const fixture = fixtures();
+
+describe('the record', () => {
+  test('of two pictures and twenty short turns has less than 10 KB', async () => {
+    const words =
+      'the a red cup stands left of plate and you can see two more behind it which are blue or green'.split(
+        ' ',
+      );
+    const some = (count: number) =>
+      Array.from({ length: count }, () => words[(randomBytes(1)[0] as number) % words.length]).join(' ');
+    const engine = new ScriptedEngine({
+      script: () => ({
+        pieces: some(40)
+          .split(' ')
+          .map((word) => ` ${word}`),
+      }),
+    });
+    const { manager, store } = await fixture({ engine });
+    const echo = {
+      model: 'qwen3-vl-8b',
+      tools: [],
+      tool_choice: 'auto',
+      text: { format: { type: 'text' } },
+      truncation: 'disabled',
+      temperature: 0.7,
+      top_p: 0.8,
+      parallel_tool_calls: true,
+      service_tier: 'default',
+      user: null,
+    };
+    let previous: string | undefined;
+    for (let turn = 0; turn < 20; turn++) {
+      const pictures =
+        turn === 0 || turn === 10
+          ? [
+              {
+                fileId: (
+                  await manager.files.put('acme', randomBytes(99), { filename: 'p.jpg', purpose: 'vision' })
+                ).file.id,
+              },
+            ]
+          : [];
+      const input = say(`${some(10)}?`, ...pictures);
+      const { response } = await ask(manager, {
+        input,
+        echo,
+        ...(previous && { previousResponseId: previous }),
+      });
+      previous = response.id;
+    }
+    const [session] = await store.records.list('acme', 'session', { limit: 1 });
+    const value = session?.value ?? new Uint8Array();
+    const json = JSON.stringify(decodeRecord(session?.key.id ?? '', value)).length;
+    console.log(`session record: ${value.length} bytes (${json} as JSON) for 2 pictures and 20 turns`);
+    expect(value.length).toBeLessThan(10_000);
+  });
+
+  test('over its limit is refused before anything is generated; taking something away is not', async () => {
+    const { manager, store, engine } = await fixture({ config: { maxRecordBytes: 1_000 } });
+    const noise = randomBytes(2_000).toString('base64');
+    await expect(ask(manager, { input: say(noise) })).rejects.toMatchObject({ code: 'session_full' });
+    expect((await inventory(store)).session).toBeUndefined();
+    expect(engine.calls).toEqual([]);
+    const { id } = await manager.conversations.create('acme', { items: say('a') });
+    await expect(manager.conversations.append('acme', id, say(noise))).rejects.toMatchObject({
+      code: 'session_full',
+    });
+    const [item] = (await manager.conversations.items('acme', id, {})).data;
+    await manager.conversations.deleteItem('acme', id, item?.id ?? '');
+  });
+
+  test('in a newer format is refused and left alone', async () => {
+    const { manager, store } = await fixture();
+    const a = await ask(manager, { input: say('a') });
+    const [session] = await store.records.list('acme', 'session', { limit: 1 });
+    if (!session) throw new Error('no session');
+    const newer = Uint8Array.from(session.value);
+    newer[0] = 2;
+    await store.records.compareAndSet(session.key, session.version, newer, session.expiresAtMs);
+    await expect(manager.responses.get('acme', a.response.id)).rejects.toMatchObject({
+      code: 'storage_newer_format',
+    });
+    await expect(ask(manager, { input: say('b'), previousResponseId: a.response.id })).rejects.toMatchObject({
+      code: 'storage_newer_format',
+    });
+    expect((await store.records.get(session.key))?.value).toEqual(newer);
+  });
+
+  test("that is damaged or another session's is refused", () => {
+    const record = decodeRecord.bind(null, 'other');
+    expect(() => record(Uint8Array.of(1, 2, 3))).toThrow('damaged');
+    expect(() => record(encodeRecord({ session: 'one' } as never))).toThrow('record of session one');
+  });
+});
