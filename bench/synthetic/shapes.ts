@@ -12,6 +12,13 @@ export interface ModelShape {
   readonly tied: boolean;
   readonly vocabulary: number;
   readonly contextTokens: number;
+  /** Of a mixture of experts; a dense model has none. */
+  readonly experts?: {
+    readonly count: number;
+    /** How many of them each token goes through. */
+    readonly used: number;
+    readonly feedForward: number;
+  };
   readonly vision: {
     readonly layers: number;
     readonly hidden: number;

@@ -48,31 +48,43 @@ function tokenizer(donor: GgufHeader, size: number): Record<string, GgufValue> {
 
 /** Metadata of the text file; `donor` is the header of the model whose tokenizer it takes. */
 export function textMetadata(shape: ModelShape, name: string, type: TileType, donor: GgufHeader) {
+  const { experts } = shape;
+  const architecture = experts ? 'qwen3vlmoe' : 'qwen3vl';
+  const hyperparameters: Record<string, GgufValue> = {
+    block_count: { u32: shape.layers },
+    context_length: { u32: shape.contextTokens },
+    embedding_length: { u32: shape.hidden },
+    feed_forward_length: { u32: shape.feedForward },
+    'attention.head_count': { u32: shape.heads },
+    'attention.head_count_kv': { u32: shape.kvHeads },
+    'attention.key_length': { u32: shape.headSize },
+    'attention.value_length': { u32: shape.headSize },
+    'attention.layer_norm_rms_epsilon': { f32: 1e-6 },
+    'rope.freq_base': { f32: 5_000_000 },
+    'rope.dimension_sections': { i32s: [...shape.ropeSections, 0] },
+    n_deepstack_layers: { u32: shape.vision.deepstackLayers.length },
+    vocab_size: { u32: shape.vocabulary },
+    ...(experts && {
+      expert_count: { u32: experts.count },
+      expert_used_count: { u32: experts.used },
+      expert_feed_forward_length: { u32: experts.feedForward },
+    }),
+  };
   return {
-    'general.architecture': 'qwen3vl',
+    'general.architecture': architecture,
     'general.type': 'model',
     'general.name': name,
     'general.file_type': { u32: fileTypes[type] },
     'general.quantization_version': { u32: 2 },
-    'qwen3vl.block_count': { u32: shape.layers },
-    'qwen3vl.context_length': { u32: shape.contextTokens },
-    'qwen3vl.embedding_length': { u32: shape.hidden },
-    'qwen3vl.feed_forward_length': { u32: shape.feedForward },
-    'qwen3vl.attention.head_count': { u32: shape.heads },
-    'qwen3vl.attention.head_count_kv': { u32: shape.kvHeads },
-    'qwen3vl.attention.key_length': { u32: shape.headSize },
-    'qwen3vl.attention.value_length': { u32: shape.headSize },
-    'qwen3vl.attention.layer_norm_rms_epsilon': { f32: 1e-6 },
-    'qwen3vl.rope.freq_base': { f32: 5_000_000 },
-    'qwen3vl.rope.dimension_sections': { i32s: [...shape.ropeSections, 0] },
-    'qwen3vl.n_deepstack_layers': { u32: shape.vision.deepstackLayers.length },
-    'qwen3vl.vocab_size': { u32: shape.vocabulary },
+    ...Object.fromEntries(
+      Object.entries(hyperparameters).map(([key, value]) => [`${architecture}.${key}`, value]),
+    ),
     ...tokenizer(donor, shape.vocabulary),
   } satisfies Record<string, GgufValue>;
 }
 
 export function textTensors(shape: ModelShape, type: TileType, make: TensorMaker): GgufTensor[] {
-  const { hidden, feedForward, headSize, vocabulary } = shape;
+  const { hidden, feedForward, headSize, vocabulary, experts } = shape;
   const queryWidth = shape.heads * headSize;
   const kvWidth = shape.kvHeads * headSize;
   const matrix = (name: string, input: number, output: number) => make.random(name, [input, output], type);
@@ -91,9 +103,17 @@ export function textTensors(shape: ModelShape, type: TileType, make: TensorMaker
       norm(`${block}.attn_q_norm.weight`, headSize),
       norm(`${block}.attn_k_norm.weight`, headSize),
       norm(`${block}.ffn_norm.weight`, hidden),
-      matrix(`${block}.ffn_gate.weight`, hidden, feedForward),
-      matrix(`${block}.ffn_up.weight`, hidden, feedForward),
-      matrix(`${block}.ffn_down.weight`, feedForward, hidden),
+    );
+    const feedForwardOf = (kind: 'gate' | 'up' | 'down', input: number, output: number) =>
+      experts
+        ? make.random(`${block}.ffn_${kind}_exps.weight`, [input, output, experts.count], type)
+        : matrix(`${block}.ffn_${kind}.weight`, input, output);
+    const inner = experts?.feedForward ?? feedForward;
+    if (experts) tensors.push(make.random(`${block}.ffn_gate_inp.weight`, [hidden, experts.count], 'f32'));
+    tensors.push(
+      feedForwardOf('gate', hidden, inner),
+      feedForwardOf('up', hidden, inner),
+      feedForwardOf('down', inner, hidden),
     );
   }
   return tensors;
