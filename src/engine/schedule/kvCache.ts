@@ -115,9 +115,14 @@ export class KvCache {
   forget(tenant: string): void {
     for (const slot of this.#slots) {
       if (slot.tenant !== tenant) continue;
-      if (slot.busy) this.#forgotten.add(slot);
+      if (slot.busy) this.forgetAtEnd(slot);
       else this.#drop(slot);
     }
+  }
+
+  /** Nobody takes over from this slot any more, and it is dropped when its request ends. */
+  forgetAtEnd(slot: KvSlot): void {
+    this.#forgotten.add(slot);
   }
 
   checkIntegrity(): void {

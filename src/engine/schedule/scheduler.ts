@@ -91,6 +91,12 @@ export class Scheduler {
     this.wake();
   }
 
+  /** Drops a tenant's idle sequences, and those that run or wait when they end. */
+  forget(tenant: string): void {
+    this.cache.forget(tenant);
+    for (const sequence of this.#waiting) sequence.forgotten ||= sequence.request.tenant === tenant;
+  }
+
   wake(): void {
     this.#woken = true;
     this.#wakeUp?.();
@@ -147,6 +153,7 @@ export class Scheduler {
       const { sequence, slot } = admitted;
       this.#running.push(sequence);
       sequence.start(slot);
+      if (sequence.forgotten) this.cache.forgetAtEnd(slot);
       this.totals.promptTokens += sequence.request.promptCells;
       this.totals.reusedTokens += sequence.reusedCells;
       this.#finishWithoutAnswer(sequence);
@@ -202,7 +209,13 @@ export class Scheduler {
   #sample({ sequence, index }: Row): void {
     const { sampler, output, maxOutputTokens } = sequence.request;
     if (!sampler) throw new Error('an answering sequence has a sampler');
-    const token = this.#runner.sample(sampler, index);
+    let token: number;
+    try {
+      token = this.#runner.sample(sampler, index);
+    } catch (error) {
+      this.#fail(sequence, error);
+      return;
+    }
     sequence.phase = 'decode';
     sequence.noteSampled();
     this.totals.outputTokens++;

@@ -4,7 +4,7 @@ import type { Sampler } from '../decode/sampler.ts';
 import { dropPrefix } from '../prompt/commonPrefix.ts';
 import type { ImageSegment, Segment } from '../prompt/segment.ts';
 import { segmentCells } from '../prompt/segment.ts';
-import type { FeatureTicket } from '../vision/encodeQueue.ts';
+import type { FeatureTicket } from '../vision/encodeOrder.ts';
 import type { KvSlot } from './kvSlot.ts';
 
 /** What a request asks of the scheduler, rendered and checked. */
@@ -20,7 +20,7 @@ export interface SequenceRequest {
   readonly sampler: Sampler | undefined;
   readonly output: OutputText;
   onDelta(text: string): void;
-  onDone(result: Omit<GenerateResult, 'text' | 'tokens'>): void;
+  onDone(result: Omit<GenerateResult, 'text' | 'tokens' | 'toolCalls'>): void;
   onError(error: unknown): void;
 }
 
@@ -31,6 +31,8 @@ export class Sequence {
   phase: 'waiting' | 'prefill' | 'decode' | 'finished' = 'waiting';
   /** Asked from outside, obeyed by the scheduler before its next step. */
   abortRequested = false;
+  /** Its tenant was forgotten while it waited: what it computes goes when it ends. */
+  forgotten = false;
 
   /** Set by the scheduler on admission. */
   slot: KvSlot | undefined;
@@ -98,6 +100,8 @@ export class Sequence {
     if (this.imageTokensDone < segmentCells(first)) return;
     this.#remaining.shift();
     this.imageTokensDone = 0;
+    if (this.#tickets.get(first.key)?.startedEncode) this.imagesEncoded++;
+    else this.imagesReused++;
     this.#tickets.delete(first.key);
   }
 
@@ -108,8 +112,6 @@ export class Sequence {
     if (!source) throw new Error(`the prompt names an image it did not bring: ${image.key}`);
     const ticket = claim(source);
     this.#tickets.set(image.key, ticket);
-    if (ticket.startedEncode) this.imagesEncoded++;
-    else this.imagesReused++;
     return ticket;
   }
 
@@ -118,7 +120,7 @@ export class Sequence {
     this.#firstTokenAt ||= performance.now();
   }
 
-  finish(reason: FinishReason): Omit<GenerateResult, 'text' | 'tokens'> {
+  finish(reason: FinishReason): Omit<GenerateResult, 'text' | 'tokens' | 'toolCalls'> {
     const now = performance.now();
     const firstTokenAt = this.#firstTokenAt || now;
     return {

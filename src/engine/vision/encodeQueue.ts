@@ -1,44 +1,22 @@
-import { failure } from '../../core/errors.ts';
 import type { ImageSource } from '../../core/request.ts';
-import type { EncodeJob, VisionEncoder } from './encoder.ts';
-import { FeatureCache } from './featureCache.ts';
-
-/** A request's claim on one image's features. Exactly one of the last two is set once it is settled. */
-export interface FeatureTicket {
-  /** Whether this claim made the encoder run; false when the features were there or already on their way. */
-  readonly startedEncode: boolean;
-  features: Float32Array | undefined;
-  error: unknown;
-  /** Milliseconds of encoder time spent for this claim. */
-  encodeMs: number;
-  /** Gives the claim up. The last one to do so stops the encode between two slices. */
-  cancel(): void;
-}
-
-interface Order {
-  readonly key: string;
-  readonly tenant: string;
-  readonly imageKey: string;
-  readonly image: ImageSource;
-  readonly tickets: Set<FeatureTicket>;
-  rgb: Uint8Array | undefined;
-  job: EncodeJob | undefined;
-  encodeMs: number;
-}
+import { EncodeOrder, type FeatureTicket } from './encodeOrder.ts';
+import type { VisionEncoder } from './encoder.ts';
+import { FeatureCache, featureKey } from './featureCache.ts';
 
 /**
  * Sees to it that every image is encoded once: claims on the same image of the same tenant share one encode, and later
- * claims find its features in the cache. Encodes run one at a time, first come first served, one slice per `step`.
+ * claims find its features in the cache. Encodes run one at a time, in the order their pixels are asked for, one slice per
+ * `step`; one that has begun is ended before the next.
  */
 export class EncodeQueue {
   readonly cache: FeatureCache;
   encoderCalls = 0;
-  readonly #encoder: VisionEncoder;
-  readonly #orders = new Map<string, Order>();
+  readonly #encoder: Pick<VisionEncoder, 'begin'>;
+  readonly #orders = new Map<string, EncodeOrder>();
   readonly #wake: () => void;
 
-  /** `wake` is called when pixels have arrived and `step` has something to do. */
-  constructor(encoder: VisionEncoder, featureCacheBytes: number, wake: () => void) {
+  /** `wake` is called when pixels have come, or won't. */
+  constructor(encoder: Pick<VisionEncoder, 'begin'>, featureCacheBytes: number, wake: () => void) {
     this.#encoder = encoder;
     this.cache = new FeatureCache(featureCacheBytes);
     this.#wake = wake;
@@ -46,18 +24,21 @@ export class EncodeQueue {
 
   claim(tenant: string, imageKey: string, image: ImageSource): FeatureTicket {
     const features = this.cache.get(tenant, imageKey);
-    const key = `${tenant.length}:${tenant}:${imageKey}`;
-    const running = features ? undefined : this.#orders.get(key);
     const ticket: FeatureTicket = {
-      startedEncode: !features && !running,
+      startedEncode: false,
       features,
       error: undefined,
       encodeMs: 0,
-      cancel: () => this.#cancel(key, ticket),
+      cancel: () => {},
     };
     if (features) return ticket;
-    if (running) running.tickets.add(ticket);
-    else this.#order({ key, tenant, imageKey, image, tickets: new Set([ticket]) });
+    const key = featureKey(tenant, imageKey);
+    const order = this.#orders.get(key) ?? this.#order({ key, tenant, imageKey, image });
+    ticket.cancel = () => {
+      order.leave(ticket);
+      if (!order.isWanted) this.#close(order);
+    };
+    order.join(ticket, image);
     return ticket;
   }
 
@@ -65,72 +46,56 @@ export class EncodeQueue {
     return this.#next() !== undefined;
   }
 
-  /** Runs one slice of the oldest encode whose pixels are there. */
+  /** Runs one slice of the encode whose turn it is. */
   async step(): Promise<void> {
     const order = this.#next();
     if (!order?.rgb) return;
     const started = performance.now();
     try {
       if (!order.job) {
-        const { width, height } = order.image;
-        order.job = this.#encoder.begin({ width, height, rgb: order.rgb });
+        const { width, height, rgb } = order;
+        order.job = this.#encoder.begin({ width, height, rgb });
         this.encoderCalls++;
       }
       const finished = await order.job.step();
       order.encodeMs += performance.now() - started;
-      if (finished) this.#finish(order, order.job.features());
+      if (!finished) return;
+      const features = order.job.features();
+      if (!order.forgotten) this.cache.put(order.tenant, order.imageKey, features);
+      order.settle(features);
     } catch (error) {
-      this.#fail(order, error);
+      order.fail(error);
     }
+    this.#close(order);
   }
 
-  #next(): Order | undefined {
-    for (const order of this.#orders.values()) if (order.rgb) return order;
-    return undefined;
+  /** Drops a tenant's features, and those that are being made as soon as who waits for them has them. */
+  forget(tenant: string): void {
+    this.cache.forget(tenant);
+    for (const order of this.#orders.values()) order.forgotten ||= order.tenant === tenant;
   }
 
-  #order(wanted: Omit<Order, 'rgb' | 'job' | 'encodeMs'>): void {
-    const order: Order = { ...wanted, rgb: undefined, job: undefined, encodeMs: 0 };
+  #next(): EncodeOrder | undefined {
+    let oldest: EncodeOrder | undefined;
+    for (const order of this.#orders.values()) {
+      if (order.job) return order;
+      if (order.rgb) oldest ??= order;
+    }
+    return oldest;
+  }
+
+  #order(wanted: { key: string; tenant: string; imageKey: string; image: ImageSource }): EncodeOrder {
+    const order = new EncodeOrder(wanted, () => {
+      if (!order.isWanted) this.#close(order);
+      this.#wake();
+    });
     this.#orders.set(order.key, order);
-    const { width, height } = order.image;
-    order.image.pixels().then(
-      (rgb) => {
-        if (rgb.length === width * height * 3) order.rgb = rgb;
-        else {
-          const reason = `a ${width}x${height} picture came with ${rgb.length} bytes instead of ${width * height * 3}`;
-          this.#fail(order, failure('engine_failed', { reason }));
-        }
-        this.#wake();
-      },
-      (error: unknown) => {
-        this.#fail(order, error);
-        this.#wake();
-      },
-    );
+    return order;
   }
 
-  #finish(order: Order, features: Float32Array): void {
-    this.cache.put(order.tenant, order.imageKey, features);
-    for (const ticket of order.tickets) {
-      ticket.features = features;
-      if (ticket.startedEncode) ticket.encodeMs = order.encodeMs;
-    }
-    this.#close(order);
-  }
-
-  #fail(order: Order, error: unknown): void {
-    for (const ticket of order.tickets) ticket.error = error;
-    this.#close(order);
-  }
-
-  #cancel(key: string, ticket: FeatureTicket): void {
-    const order = this.#orders.get(key);
-    if (!order?.tickets.delete(ticket) || order.tickets.size > 0) return;
-    this.#close(order);
-  }
-
-  #close(order: Order): void {
+  #close(order: EncodeOrder): void {
     order.job?.dispose();
-    this.#orders.delete(order.key);
+    order.job = undefined;
+    if (this.#orders.get(order.key) === order) this.#orders.delete(order.key);
   }
 }

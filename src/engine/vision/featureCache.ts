@@ -17,7 +17,7 @@ export class FeatureCache {
   }
 
   get(tenant: string, imageKey: string): Float32Array | undefined {
-    const key = entryKey(tenant, imageKey);
+    const key = featureKey(tenant, imageKey);
     const features = this.#entries.get(key);
     if (!features) return undefined;
     this.#entries.delete(key);
@@ -27,7 +27,7 @@ export class FeatureCache {
 
   /** Features larger than the whole budget are not kept. */
   put(tenant: string, imageKey: string, features: Float32Array): void {
-    const key = entryKey(tenant, imageKey);
+    const key = featureKey(tenant, imageKey);
     this.#delete(key);
     if (features.byteLength > this.maxBytes) return;
     this.#entries.set(key, features);
@@ -39,7 +39,7 @@ export class FeatureCache {
   }
 
   forget(tenant: string): void {
-    const prefix = entryKey(tenant, '');
+    const prefix = featureKey(tenant, '');
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#delete(key);
   }
 
@@ -50,6 +50,6 @@ export class FeatureCache {
 }
 
 /** The tenant's length comes first, so that no tenant's name can reach into another's keys. */
-function entryKey(tenant: string, imageKey: string): string {
+export function featureKey(tenant: string, imageKey: string): string {
   return `${tenant.length}:${tenant}:${imageKey}`;
 }
