@@ -6,7 +6,13 @@
  */
 interface ErrorRow {
   readonly status: number;
-  readonly type: 'invalid_request_error' | 'conflict_error' | 'server_error' | 'service_unavailable_error';
+  readonly type:
+    | 'invalid_request_error'
+    | 'authentication_error'
+    | 'rate_limit_error'
+    | 'conflict_error'
+    | 'server_error'
+    | 'service_unavailable_error';
   readonly exit: number;
   readonly retry: boolean;
   /** What was wrong, the limit and the actual value. `{name}` is filled from the error's details. */
@@ -23,6 +29,93 @@ const conflict = { status: 409, type: 'conflict_error', exit: 1, retry: true } a
 
 export const errorTable = {
   invalid_parameter: { ...request, exit: 2, message: '{param}: {problem}.' },
+  missing_parameter: { ...request, exit: 2, message: '{param} is missing.' },
+  unknown_parameter: { ...request, exit: 2, message: 'There is no parameter {param}.' },
+  unsupported_parameter: { ...request, exit: 2, message: '{param} is not supported: {problem}.' },
+  invalid_json: { ...request, exit: 2, message: 'The body is not JSON: {problem}.' },
+  body_too_large: {
+    ...request,
+    status: 413,
+    exit: 2,
+    message: 'The body has {bytes} bytes, the limit is {limit}.',
+  },
+  media_type_unsupported: {
+    ...request,
+    status: 415,
+    exit: 2,
+    message: 'The body is {actual}, this route takes {expected}.',
+  },
+  body_incomplete: {
+    ...request,
+    exit: 2,
+    message: 'The body ended after {bytes} bytes, before it was complete.',
+  },
+  headers_too_large: {
+    ...request,
+    status: 431,
+    exit: 2,
+    message: 'The headers have more than {limit} bytes.',
+  },
+  malformed_http: { ...request, exit: 2, message: 'The request is not HTTP/1.1.' },
+  request_timeout: {
+    ...request,
+    status: 408,
+    exit: 5,
+    retry: true,
+    message: 'The request did not arrive in time.',
+  },
+  host_refused: {
+    ...request,
+    status: 403,
+    exit: 2,
+    message: 'This server does not answer to the name {host}. Without API keys it answers to {allowed}.',
+  },
+  origin_refused: {
+    ...request,
+    status: 403,
+    exit: 2,
+    message: 'Pages of {origin} may not use this server.',
+  },
+  metrics_refused: {
+    ...request,
+    status: 403,
+    exit: 2,
+    message: 'The metrics are for keys of the tenant {tenant}.',
+  },
+  route_not_found: { ...request, status: 404, exit: 2, message: 'There is no route {method} {path}.' },
+  method_not_allowed: {
+    ...request,
+    status: 405,
+    exit: 2,
+    message: '{path} has no {method}, it has {allowed}.',
+  },
+  model_not_found: {
+    ...request,
+    status: 404,
+    exit: 2,
+    message: 'There is no model {model}. This server runs {available}.',
+  },
+  invalid_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    retry: false,
+    exit: 2,
+    message: 'No valid API key. Send one as "Authorization: Bearer KEY"; `afterimage keys add` makes one.',
+  },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    retry: true,
+    exit: 5,
+    message: 'The limit of {limit} {unit} a minute is reached. Try again in {retryAfterMs} ms.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    retry: false,
+    exit: 1,
+    message: 'Something went wrong on our side. The log has the details under the id of the request.',
+  },
   context_length_exceeded: {
     ...request,
     exit: 3,
@@ -35,6 +128,12 @@ export const errorTable = {
   },
 
   not_found: { ...request, status: 404, exit: 2, message: 'There is no {object} {id}.' },
+  previous_response_not_found: {
+    ...request,
+    status: 404,
+    exit: 2,
+    message: '{param}: there is no response {id}.',
+  },
   session_expired: {
     ...request,
     status: 410,
@@ -80,6 +179,22 @@ export const errorTable = {
   },
   draining: { ...engine, message: 'The server is shutting down and takes no new turns.' },
 
+  listen_failed: {
+    status: 500,
+    type: 'server_error',
+    exit: 5,
+    retry: false,
+    message: 'The server could not listen on {address}: {reason}.',
+  },
+  key_needed: {
+    status: 500,
+    type: 'server_error',
+    exit: 2,
+    retry: false,
+    message: 'Others can reach {host}, and there is no API key yet. Make one with: {command}',
+  },
+  server_unreachable: { ...engine, message: 'No Afterimage server answers at {url}: {reason}.' },
+
   image_not_found: { ...image, message: 'No such picture file: {path}.' },
   image_not_readable: { ...image, message: '{path} could not be read ({reason}).' },
   image_empty: { ...image, message: 'The picture is empty (0 bytes).' },
@@ -111,6 +226,12 @@ export const errorTable = {
   },
   image_damaged: { ...image, message: 'The picture is damaged: its {format} data could not be decoded.' },
   image_decode_timeout: { ...image, message: 'The picture took longer than {limitMs} ms to decode.' },
+  picture_url_disabled: {
+    ...image,
+    message: '{param} is a web address, and this server fetches none. Send a data URL or a file_id.',
+  },
+  picture_url_refused: { ...image, message: '{param} is not fetched: {reason}.' },
+  picture_url_failed: { ...image, retry: true, message: '{param} could not be fetched: {reason}.' },
 
   model_file_not_found: { ...model, message: 'No such model file: {path}.' },
   model_file_not_gguf: { ...model, message: '{path} is not a GGUF file.' },

@@ -1,4 +1,4 @@
-import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest } from './request.ts';
+import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest, PromptCount } from './request.ts';
 
 /**
  * Where answers come from. The native engine, the scripted engine and (later) upstream servers stand behind it; what
@@ -17,6 +17,9 @@ export interface InferencePort {
 
   /** Encodes and prefills what a later `generate` with the same messages would need. No output, idempotent. */
   prewarm(request: GenerateRequest, options?: { signal?: AbortSignal }): Promise<void>;
+
+  /** What the prompt of a request would take. Nothing is encoded or computed. Same errors as `generate`, but for its length. */
+  countTokens(request: GenerateRequest): Promise<PromptCount>;
 
   /** Drops every idle sequence and all features of a tenant; running requests go on and are dropped when they end. */
   forget(tenant: string): Promise<void>;

@@ -1,4 +1,5 @@
 /** What goes into the inference port and what comes out of it: the vocabulary shared by all layers above the engine. */
+import type { FunctionTool, OutputFormat, ToolCall, ToolChoice } from './tools.ts';
 
 /** One picture as the model will see it: canonical RGB pixels, already brought to the model's size. */
 export interface ImageSource {
@@ -16,9 +17,15 @@ export type ContentPart =
   | { readonly type: 'image'; readonly image: ImageSource };
 
 export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
+  /** `tool`: what a function gave back; it follows the assistant message that called it, one message per call, in their order. */
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: readonly ContentPart[];
-  /** For a committed assistant message: the token ids it was generated with, used instead of tokenizing its text again. */
+  /** For an assistant message: the functions it called, after its text. */
+  readonly toolCalls?: readonly ToolCall[];
+  /**
+   * For a committed assistant message: the token ids it was generated with, used instead of tokenizing its text and calls
+   * again.
+   */
   readonly tokens?: readonly number[];
 }
 
@@ -53,9 +60,26 @@ export interface GenerateRequest {
   readonly maxOutputTokens?: number;
   /** Up to 4 strings; generation stops before the first one that appears. */
   readonly stop?: readonly string[];
+  readonly tools?: readonly FunctionTool[];
+  /** Default `auto` with tools, `none` without. */
+  readonly toolChoice?: ToolChoice;
+  /** False: at most one call in an answer. Default true. */
+  readonly parallelToolCalls?: boolean;
+  /** Left out: plain text. */
+  readonly format?: OutputFormat;
+  /** W3C trace context of the caller, for the engine's log lines. */
+  readonly traceparent?: string;
 }
 
-export type FinishReason = 'stop' | 'length';
+export type FinishReason = 'stop' | 'length' | 'tool_calls';
+
+/** What a prompt would take, images included. */
+export interface PromptCount {
+  readonly promptTokens: number;
+  readonly imageTokens: number;
+  /** The most tokens prompt and answer may have together. */
+  readonly limit: number;
+}
 
 export interface Usage {
   /** Tokens of the whole prompt, image tokens included. */
@@ -81,8 +105,10 @@ export interface Timings {
 }
 
 export interface GenerateResult {
+  /** Without the calls. */
   readonly text: string;
-  /** Token ids whose text is exactly `text`; give them back as `ChatMessage.tokens` in the next turn. */
+  readonly toolCalls: readonly ToolCall[];
+  /** Token ids of the whole answer, text and calls; give them back as `ChatMessage.tokens` in the next turn. */
   readonly tokens: readonly number[];
   readonly finishReason: FinishReason;
   readonly usage: Usage;
@@ -91,6 +117,8 @@ export interface GenerateResult {
 
 export type GenerateEvent =
   | { readonly type: 'delta'; readonly text: string }
+  /** A call that is complete; it comes after all text. */
+  | { readonly type: 'toolCall'; readonly call: ToolCall }
   | { readonly type: 'done'; readonly result: GenerateResult };
 
 /** What an engine says of itself once it is ready. */

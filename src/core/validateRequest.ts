@@ -1,11 +1,13 @@
 import { failure } from './errors.ts';
-import type { GenerateRequest, Sampling } from './request.ts';
+import type { ChatMessage, GenerateRequest, Sampling } from './request.ts';
+import type { FunctionTool } from './tools.ts';
 
 export const requestLimits = {
   /** What an answer gets when the request names no limit and the context has more left. */
   defaultMaxOutputTokens: 1024,
-  /** As in the OpenAI API. */
+  /** As in the OpenAI API, like the next one. */
   maxStopStrings: 4,
+  maxTools: 128,
 } as const;
 
 export const defaultSampling: Sampling = {
@@ -46,7 +48,64 @@ export function validateRequest(request: GenerateRequest): Sampling {
     reject('stop', `at most ${requestLimits.maxStopStrings} strings are allowed, got ${stop.length}`);
   }
   if (stop.some((text) => text.length === 0)) reject('stop', 'a stop string must not be empty');
+  validateTools(request);
+  validateCalls(request.messages);
   return validateSampling({ ...defaultSampling, ...request.sampling });
+}
+
+function validateTools({ tools = [], toolChoice = 'auto' }: GenerateRequest): void {
+  const { maxTools } = requestLimits;
+  if (tools.length > maxTools) reject('tools', `at most ${maxTools} are allowed, got ${tools.length}`);
+  const names = new Set<string>();
+  for (const [index, tool] of tools.entries()) {
+    validateTool(tool, `tools[${index}]`);
+    if (names.has(tool.name)) reject(`tools[${index}].name`, `there are two tools named ${tool.name}`);
+    names.add(tool.name);
+  }
+  if (typeof toolChoice === 'object') {
+    if (!names.has(toolChoice.name)) reject('toolChoice', `there is no tool named ${toolChoice.name}`);
+  } else if (toolChoice === 'required' && tools.length === 0) {
+    reject('toolChoice', 'required needs at least one tool, got 0');
+  }
+}
+
+function validateTool({ name, parameters }: FunctionTool, path: string): void {
+  if (!/^[a-zA-Z0-9_-]{1,64}$/.test(name)) {
+    reject(`${path}.name`, `must be 1 to 64 of a-z, A-Z, 0-9, _ and -, got ${JSON.stringify(name)}`);
+  }
+  if (typeof parameters !== 'object' || parameters.type === undefined || parameters.type === 'object') return;
+  reject(`${path}.parameters.type`, `must be object, got ${JSON.stringify(parameters.type)}`);
+}
+
+/** Results follow the calls they are of; a call may stay without one, as when its client went away. */
+function validateCalls(messages: readonly ChatMessage[]): void {
+  let unanswered = 0;
+  for (const [index, { role, toolCalls = [], tokens }] of messages.entries()) {
+    const path = `messages[${index}]`;
+    if (role === 'tool') {
+      if (unanswered-- === 0) reject(path, 'a tool message has no call in front that it is the result of');
+      continue;
+    }
+    unanswered = toolCalls.length;
+    if (toolCalls.length > 0 && role !== 'assistant') {
+      reject(`${path}.toolCalls`, `only an assistant message can have calls, this is of ${role}`);
+    }
+    // Tokens stand for the calls, which were checked when they were made.
+    if (tokens) continue;
+    for (const [call, { name, arguments: given }] of toolCalls.entries()) {
+      validateTool({ name }, `${path}.toolCalls[${call}]`);
+      if (!isJsonObject(given)) reject(`${path}.toolCalls[${call}].arguments`, 'must be a JSON object');
+    }
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 function validateSampling(sampling: Sampling): Sampling {
