@@ -37,6 +37,16 @@ const script = (answer: ScriptedAnswer, tenant = 'acme') => ({
 const long = script({ pieces: Array.from({ length: 60 }, (_, index) => ` ${index}`), delayMs: 2 });
 const stalled = (name: string) => script({ pieces: [name, 'b'], stallAt: 1 });
 
+test('calls of functions and counts of tokens cross the border', async () => {
+  const engine = start();
+  const toolCalls = [{ name: 'look', arguments: '{"at": "é"}' }];
+  const request = { ...script({ pieces: ['a'], toolCalls }), tools: [{ name: 'look' }] };
+  const { calls, result } = await collect(engine.generate(request));
+  expect(calls).toEqual(toolCalls);
+  expect(result.finishReason).toBe('tool_calls');
+  expect((await engine.countTokens(request)).promptTokens).toBe(result.usage.promptTokens);
+});
+
 function killEngine(engine: EngineProcess): void {
   if (engine.pid !== undefined) process.kill(engine.pid, 'SIGKILL');
 }

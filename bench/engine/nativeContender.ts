@@ -30,7 +30,7 @@ export class NativeContender implements Contender {
     const askedAt = performance.now();
     for await (const event of this.#engine.generate(request)) {
       if (event.type === 'delta') arrivalsMs.push(performance.now());
-      else result = event.result;
+      else if (event.type === 'done') result = event.result;
     }
     if (!result) throw new Error('the engine ended without a result');
     const { usage, timings, text, tokens } = result;

@@ -57,6 +57,7 @@ export class Conversation {
           onText(event.text);
           continue;
         }
+        if (event.type === 'toolCall') throw new Error('a call of a tool that was not offered');
         this.#keep(messages, event.result.text, event.result.tokens);
         return event.result;
       }

@@ -6,35 +6,44 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  GenerateResult,
   ImageSource,
+  PromptCount,
   Sampling,
 } from '../core/request.ts';
 import { requestLimits, validateRequest } from '../core/validateRequest.ts';
-import { type Backend, openBackend } from '../llama/backend.ts';
-import { type Native, openNative } from '../llama/native.ts';
-import { type ModelPair, resolveModelPair } from '../models/pair.ts';
-import { type EngineConfig, type ResolvedEngineConfig, resolveConfig } from './config.ts';
-import { OutputText } from './decode/outputText.ts';
+import { openBackend } from '../llama/backend.ts';
+import { openNative } from '../llama/native.ts';
+import { resolveModelPair } from '../models/pair.ts';
+import { type EngineConfig, resolveConfig } from './config.ts';
+import { answerGrammar } from './decode/grammar/answerGrammar.ts';
+import { createGrammarSampler } from './decode/grammarSampler.ts';
+import { OutputText, type OutputTextOptions } from './decode/outputText.ts';
 import { Runner } from './decode/runner.ts';
 import { createSampler } from './decode/sampler.ts';
+import { describe, type LoadedParts } from './info.ts';
 import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
 import { ChatTemplate } from './prompt/chatTemplate.ts';
 import { totalCells, totalPositions } from './prompt/commonPrefix.ts';
-import type { Segment } from './prompt/segment.ts';
+import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
 import { VisionEncoder } from './vision/encoder.ts';
 
-interface Parts {
-  readonly native: Native;
-  readonly backend: Backend;
-  readonly runner: Runner;
-  readonly encoder: VisionEncoder;
+interface Parts extends LoadedParts {
   readonly template: ChatTemplate;
-  readonly config: ResolvedEngineConfig;
   readonly info: EngineInfo;
+  readonly logger: Logger;
+}
+
+interface Answering {
+  /** 0: no answer. */
+  readonly maxOutputTokens: number;
+  readonly sampling?: Sampling;
+  /** The grammar of the answer. */
+  readonly gbnf?: string | undefined;
 }
 
 type Ending = Pick<SequenceRequest, 'onDelta' | 'onDone' | 'onError'>;
@@ -85,7 +94,7 @@ export class Engine implements InferencePort {
     });
     const loadMs = performance.now() - started;
     const parts = { native, backend, runner, encoder, template, config: resolved };
-    return new Engine({ ...parts, info: describe(pair, parts, loadMs) });
+    return new Engine({ ...parts, logger, info: describe(pair, parts, loadMs) });
   }
 
   async ready(): Promise<EngineInfo> {
@@ -101,12 +110,18 @@ export class Engine implements InferencePort {
     const sampling = validateRequest(request);
     const prompt = this.#render(request, true);
     const maxOutputTokens = this.#outputLimit(request, prompt);
-    const output = new OutputText(runner.vocabulary, request.stop ?? []);
+    const output = new OutputText(runner.vocabulary, request.stop ?? [], callsOf(request));
+    const gbnf = answerGrammar(request);
     const events = new AsyncQueue<GenerateEvent>();
-    const sequence = this.#submit(request, prompt, maxOutputTokens, sampling, output, {
+    const sequence = this.#submit(request, prompt, { maxOutputTokens, sampling, gbnf }, output, {
       onDelta: (text) => events.push({ type: 'delta', text }),
       onDone: (result) => {
-        events.push({ type: 'done', result: { ...output.result(), ...result } });
+        const written = output.result();
+        for (const call of written.toolCalls) events.push({ type: 'toolCall', call });
+        const called = result.finishReason === 'stop' && written.toolCalls.length > 0;
+        const finishReason = called ? 'tool_calls' : result.finishReason;
+        this.#log(request, { ...written, ...result, finishReason });
+        events.push({ type: 'done', result: { ...written, ...result, finishReason } });
         events.end();
       },
       onError: (error) => events.fail(error),
@@ -127,10 +142,11 @@ export class Engine implements InferencePort {
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     validateRequest(request);
+    answerGrammar(request);
     const prompt = this.#render(request, false);
     const output = new OutputText(this.#parts.runner.vocabulary, []);
     const ended = Promise.withResolvers<void>();
-    const sequence = this.#submit(request, prompt, 0, undefined, output, {
+    const sequence = this.#submit(request, prompt, { maxOutputTokens: 0 }, output, {
       onDelta: () => {},
       onDone: () => ended.resolve(),
       onError: ended.reject,
@@ -147,9 +163,21 @@ export class Engine implements InferencePort {
     }
   }
 
+  async countTokens(request: GenerateRequest): Promise<PromptCount> {
+    validateRequest(request);
+    answerGrammar(request);
+    const prompt = this.#render(request, true);
+    const images = prompt.filter((segment) => segment.kind === 'image');
+    return {
+      promptTokens: totalCells(prompt),
+      imageTokens: images.reduce((sum, image) => sum + segmentCells(image), 0),
+      limit: this.#contextLimit,
+    };
+  }
+
   async forget(tenant: string): Promise<void> {
-    this.#scheduler.cache.forget(tenant);
-    this.#encodes.cache.forget(tenant);
+    this.#scheduler.forget(tenant);
+    this.#encodes.forget(tenant);
   }
 
   async stats(): Promise<EngineStats> {
@@ -183,7 +211,22 @@ export class Engine implements InferencePort {
   }
 
   #render(request: GenerateRequest, addGenerationPrompt: boolean): Segment[] {
-    return this.#parts.template.render(request.messages, { addGenerationPrompt });
+    return this.#parts.template.render(request.messages, { addGenerationPrompt, tools: request.tools });
+  }
+
+  /** Counts and times, never content. */
+  #log(
+    { traceparent }: GenerateRequest,
+    { text: _, tokens: __, toolCalls, ...result }: GenerateResult,
+  ): void {
+    const { usage, timings, finishReason } = result;
+    const fields = { ...usage, ...timings, finishReason, toolCalls: toolCalls.length };
+    this.#parts.logger.debug({ ...(traceparent && { traceparent }), ...fields }, 'engine: answered');
+  }
+
+  get #contextLimit(): number {
+    const { runner, config } = this.#parts;
+    return Math.min(runner.trainedContext, config.kvCells);
   }
 
   /** @throws context_length_exceeded when the prompt and the answer asked for don't fit the model or the cache. */
@@ -197,7 +240,7 @@ export class Engine implements InferencePort {
     const wanted =
       request.maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
     if (wanted > left) {
-      const limit = Math.min(runner.trainedContext, config.kvCells);
+      const limit = this.#contextLimit;
       throw failure('context_length_exceeded', { needed: limit - left + wanted, limit });
     }
     return wanted;
@@ -206,8 +249,7 @@ export class Engine implements InferencePort {
   #submit(
     request: GenerateRequest,
     prompt: readonly Segment[],
-    maxOutputTokens: number,
-    sampling: Sampling | undefined,
+    { maxOutputTokens, sampling, gbnf }: Answering,
     output: OutputText,
     ending: Ending,
   ): Sequence {
@@ -218,39 +260,24 @@ export class Engine implements InferencePort {
       throw failure('invalid_parameter', { param: `logitBias.${token}`, problem });
     }
     const images: ReadonlyMap<string, ImageSource> = imagesOf(request);
+    const grammar =
+      gbnf === undefined ? undefined : createGrammarSampler(native.llama, runner.vocabulary, gbnf);
     return this.#scheduler.submit({
       tenant: request.tenant,
       prompt,
       promptCells: totalCells(prompt),
       maxOutputTokens,
       images,
-      sampler: sampling && createSampler(native.llama, sampling, runner.vocabulary.size, maxOutputTokens),
+      sampler:
+        sampling && createSampler(native.llama, sampling, runner.vocabulary.size, maxOutputTokens, grammar),
       output,
       ...ending,
     });
   }
 }
 
-function describe(pair: ModelPair, parts: Omit<Parts, 'info' | 'template'>, loadMs: number): EngineInfo {
-  const { runner, encoder, backend, native, config } = parts;
-  return {
-    model: pair.name,
-    parameters: runner.parameters,
-    contextTokens: runner.trainedContext,
-    kvCells: config.kvCells,
-    maxRunning: config.maxRunning,
-    vision: {
-      hidden: pair.vision.hidden,
-      layers: pair.vision.layers,
-      deepstackLayers: pair.vision.deepstackLayers.length,
-      featureWidth: encoder.featureWidth,
-      weightType: encoder.weightType,
-      probeGflops: encoder.probeGflops as Record<string, number>,
-    },
-    backend: backend.name,
-    device: backend.deviceName,
-    instructionSets: native.systemInfo,
-    threads: config.threads,
-    loadMs,
-  };
+/** Which calls an answer may hold. */
+function callsOf({ tools = [], toolChoice, parallelToolCalls = true }: GenerateRequest): OutputTextOptions {
+  if (toolChoice === 'none') return {};
+  return { toolNames: tools.map(({ name }) => name), stopAfterCall: !parallelToolCalls };
 }

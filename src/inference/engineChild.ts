@@ -115,6 +115,7 @@ export class EngineChild {
         void this.#calls.get(message.id)?.sendPixels(message.imageKey, this.#logger);
         break;
       case 'delta':
+      case 'toolCall':
         this.#calls.get(message.id)?.replies.push(message);
         break;
       default:

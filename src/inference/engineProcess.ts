@@ -1,6 +1,12 @@
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
-import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest } from '../core/request.ts';
+import type {
+  EngineInfo,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  PromptCount,
+} from '../core/request.ts';
 import { toWireRequest } from '../engine/ipc/wireRequest.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
 import { EngineChild, type EngineChildOptions } from './engineChild.ts';
@@ -72,6 +78,7 @@ export class EngineProcess implements InferencePort {
     try {
       for await (const reply of call.replies) {
         if (reply.type === 'delta') yield { type: 'delta', text: reply.text };
+        else if (reply.type === 'toolCall') yield { type: 'toolCall', call: reply.call };
         else if (reply.type === 'done') {
           this.#poison.succeeded(digest);
           this.#backoff.succeeded();
@@ -86,6 +93,11 @@ export class EngineProcess implements InferencePort {
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     const { call } = await this.#call('prewarm', request, signal);
     await call.reply('finished');
+  }
+
+  async countTokens(request: GenerateRequest): Promise<PromptCount> {
+    const { call } = await this.#call('countTokens', request, undefined);
+    return (await call.reply('count')).count;
   }
 
   async forget(tenant: string): Promise<void> {
@@ -106,7 +118,7 @@ export class EngineProcess implements InferencePort {
 
   /** @throws AfterimageError `poison_request`, and whatever `#available` throws. */
   async #call(
-    type: 'generate' | 'prewarm',
+    type: 'generate' | 'prewarm' | 'countTokens',
     request: GenerateRequest,
     signal: AbortSignal | undefined,
   ): Promise<{ call: PendingCall; digest: string }> {

@@ -17,6 +17,10 @@ test('the order of fields, spelled-out defaults and how pixels are fetched make 
     messages: ask('hi', { image: { ...image, pixels: () => Promise.reject(new Error('not needed')) } })
       .messages,
     tenant: 'acme',
+    tools: [],
+    toolChoice: 'none',
+    parallelToolCalls: true,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   };
   expect(requestDigest(same)).toBe(requestDigest(base));
 });
@@ -37,6 +41,16 @@ test('whatever changes the work changes the digest', () => {
     { ...base, messages: [{ ...message, content: message.content.toReversed() }] },
     ask('hi', { image: { ...image, width: 96 } }),
     ask('hi', { image: freshImage() }),
+    { ...base, messages: [{ ...message, toolCalls: [{ name: 'a', arguments: '{}' }] }] },
+    { ...base, messages: [{ ...message, toolCalls: [{ name: 'a', arguments: '{ }' }] }] },
+    { ...base, tools: [{ name: 'a' }] },
+    { ...base, tools: [{ name: 'a', strict: true }] },
+    { ...base, tools: [{ name: 'a', parameters: { type: 'object' } }] },
+    { ...base, tools: [{ name: 'a' }], toolChoice: 'none' },
+    { ...base, tools: [{ name: 'a' }], toolChoice: { name: 'a' } },
+    { ...base, parallelToolCalls: false },
+    { ...base, format: { type: 'json_object' } },
+    { ...base, format: { type: 'json_schema', schema: { type: 'object' } } },
   ];
   expect(new Set(others.map(requestDigest)).size).toBe(others.length);
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GenerateRequest } from '../core/request.ts';
+import type { ToolCall } from '../core/tools.ts';
 import type { WireError } from '../engine/ipc/wireError.ts';
 import { canonicalMessage } from './requestDigest.ts';
 
@@ -7,6 +8,8 @@ import { canonicalMessage } from './requestDigest.ts';
 export interface ScriptedAnswer {
   /** One piece is one token. Default: `echoPieces`. */
   readonly pieces?: readonly string[];
+  /** After the pieces; each call is one more token. With calls alone there are no pieces. */
+  readonly toolCalls?: readonly ToolCall[];
   /** Before every piece. */
   readonly delayMs?: number;
   /** Waits before this piece (from 0) until the request is aborted. */
@@ -27,12 +30,20 @@ export function scriptedAnswer(script: Script, request: GenerateRequest, index: 
   return (typeof script === 'function' ? script(request, index) : script[index]) ?? {};
 }
 
-/** An answer that differs whenever any message, picture or committed token of the conversation does. */
+/** An answer that differs whenever any message, picture, call or committed token of the conversation does. */
 export function echoPieces({ messages }: GenerateRequest): string[] {
   const digest = createHash('sha256')
     .update(JSON.stringify(messages.map(canonicalMessage)))
     .digest('hex');
   return ['echo', ...(digest.slice(0, 32).match(/.{4}/g) ?? []).map((group) => ` ${group}`)];
+}
+
+/** The pieces of an answer before a stop string or the token limit cuts them. */
+export function scriptedPieces(
+  { pieces, toolCalls }: ScriptedAnswer,
+  request: GenerateRequest,
+): readonly string[] {
+  return pieces ?? (toolCalls ? [] : echoPieces(request));
 }
 
 /** The pieces before the first stop string that appears in them, the last one cut short where it begins inside. */

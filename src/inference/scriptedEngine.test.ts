@@ -16,6 +16,25 @@ describeInferencePort('the scripted engine', () => ({
 }));
 
 describe('ScriptedEngine', () => {
+  test('a script can call functions, behind its text and alone; each call is a token', async () => {
+    const toolCalls = [
+      { name: 'look', arguments: '{"at":"1"}' },
+      { name: 'look', arguments: '{}' },
+    ];
+    const engine = new ScriptedEngine({
+      script: [{ pieces: ['a', 'b'], toolCalls }, { toolCalls }, { pieces: ['a', 'b'], toolCalls }],
+    });
+    const request = { ...ask('hi'), tools: [{ name: 'look' }] };
+    const both = await collect(engine.generate(request));
+    expect(both).toMatchObject({ deltas: ['a', 'b'], calls: toolCalls });
+    expect(both.result).toMatchObject({ text: 'ab', finishReason: 'tool_calls', usage: { outputTokens: 4 } });
+    expect(new Set(both.result.tokens).size).toBe(4);
+    const alone = await collect(engine.generate(request));
+    expect(alone).toMatchObject({ deltas: [], calls: toolCalls, result: { text: '' } });
+    const cut = await collect(engine.generate({ ...request, maxOutputTokens: 3 }));
+    expect(cut).toMatchObject({ calls: toolCalls.slice(0, 1), result: { finishReason: 'length' } });
+  });
+
   test('the default answer depends on every message and picture', async () => {
     const engine = new ScriptedEngine();
     const image = freshImage();

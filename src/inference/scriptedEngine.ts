@@ -2,11 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
-import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest } from '../core/request.ts';
+import type {
+  EngineInfo,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  PromptCount,
+} from '../core/request.ts';
+import type { ToolCall } from '../core/tools.ts';
 import { requestLimits, validateRequest } from '../core/validateRequest.ts';
+import { answerGrammar } from '../engine/decode/grammar/answerGrammar.ts';
 import { fromWireError } from '../engine/ipc/wireError.ts';
 import { FifoSlots } from './fifoSlots.ts';
-import { cutAtStop, echoPieces, type Script, scriptedAnswer } from './scriptedAnswer.ts';
+import { cutAtStop, type Script, scriptedAnswer, scriptedPieces } from './scriptedAnswer.ts';
 import { ScriptedFeatures } from './scriptedFeatures.ts';
 import { scriptedInfo } from './scriptedInfo.ts';
 import { scriptedPromptTokens } from './scriptedPromptTokens.ts';
@@ -37,7 +45,8 @@ interface Run {
 /**
  * An inference port without a model, for tests of everything above it: answers come from a script, calls are recorded,
  * pictures are "encoded" once per tenant as in the native engine. There is no attention state, so features are all that is
- * reused. The id of an answer's token is the CRC-32 of its text, without the top bit.
+ * reused. The id of an answer's token is the CRC-32 of its text, without the top bit. Formats and tools are checked as the
+ * native engine does it, but a script's answers are what they are.
  */
 export class ScriptedEngine implements InferencePort {
   readonly calls: ScriptedCall[] = [];
@@ -69,11 +78,14 @@ export class ScriptedEngine implements InferencePort {
   ): AsyncGenerator<GenerateEvent, void> {
     signal?.throwIfAborted();
     this.calls.push({ type: 'generate', request });
-    validateRequest(request);
+    checkRequest(request);
     const answer = scriptedAnswer(this.#script, request, this.#generates++);
     const { maxOutputTokens = requestLimits.defaultMaxOutputTokens } = request;
-    const wanted = cutAtStop(answer.pieces ?? echoPieces(request), request.stop ?? []);
+    const wanted = cutAtStop(scriptedPieces(answer, request), request.stop ?? []);
     const pieces = wanted.slice(0, maxOutputTokens);
+    const wantedCalls = answer.toolCalls ?? [];
+    const toolCalls = wantedCalls.slice(0, maxOutputTokens - pieces.length);
+    const isWhole = pieces.length === wanted.length && toolCalls.length === wantedCalls.length;
 
     const arrivedAt = performance.now();
     const run = await this.#enter(request, signal);
@@ -96,6 +108,11 @@ export class ScriptedEngine implements InferencePort {
         this.#sums.outputTokens++;
         yield { type: 'delta', text };
       }
+      for (const call of toolCalls) {
+        sent++;
+        this.#sums.outputTokens++;
+        yield { type: 'toolCall', call };
+      }
       left = false;
     } catch (error) {
       left = run.signal.aborted;
@@ -112,13 +129,14 @@ export class ScriptedEngine implements InferencePort {
       type: 'done',
       result: {
         text: pieces.join(''),
-        tokens: pieces.map((piece) => crc32(piece) & 0x7fff_ffff),
-        finishReason: pieces.length < wanted.length ? 'length' : 'stop',
+        toolCalls,
+        tokens: [...pieces, ...toolCalls.map(callText)].map((piece) => crc32(piece) & 0x7fff_ffff),
+        finishReason: !isWhole ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop',
         usage: {
           promptTokens: prompt.all,
           imageTokens: prompt.image,
           reusedTokens: 0,
-          outputTokens: pieces.length,
+          outputTokens: sent,
           imagesEncoded: pictures.encoded,
           imagesReused: pictures.reused,
         },
@@ -136,7 +154,7 @@ export class ScriptedEngine implements InferencePort {
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     this.calls.push({ type: 'prewarm', request });
-    validateRequest(request);
+    checkRequest(request);
     const run = await this.#enter(request, signal);
     try {
       const { reused } = await this.#features.hold(request, run.signal);
@@ -144,6 +162,13 @@ export class ScriptedEngine implements InferencePort {
     } finally {
       this.#leave(run);
     }
+  }
+
+  async countTokens(request: GenerateRequest): Promise<PromptCount> {
+    this.#life.signal.throwIfAborted();
+    checkRequest(request);
+    const { all, image } = scriptedPromptTokens(request);
+    return { promptTokens: all, imageTokens: image, limit: scriptedInfo(this.#maxRunning).contextTokens };
   }
 
   async forget(tenant: string): Promise<void> {
@@ -202,4 +227,14 @@ export class ScriptedEngine implements InferencePort {
     this.#features.clear();
     return error;
   }
+}
+
+/** @throws whatever the native engine throws for a request that it can't serve with any model. */
+function checkRequest(request: GenerateRequest): void {
+  validateRequest(request);
+  answerGrammar(request);
+}
+
+function callText({ name, arguments: given }: ToolCall): string {
+  return JSON.stringify([name, given]);
 }

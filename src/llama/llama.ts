@@ -46,6 +46,7 @@ const table = {
   llama_sampler_chain_add: ['void', 'void*', 'void*'],
   llama_sampler_free: ['void', 'void*'],
   llama_sampler_accept: ['void', 'void*', 'int32'],
+  llama_sampler_apply: ['void', 'void*', 'uint8_t*'],
   llama_sampler_sample: ['int32', 'void*', 'void*', 'int32'],
   llama_sampler_init_greedy: ['void*'],
   llama_sampler_init_dist: ['void*', 'uint32'],
@@ -55,6 +56,7 @@ const table = {
   llama_sampler_init_temp: ['void*', 'float'],
   llama_sampler_init_penalties: ['void*', 'int32', 'int32', 'float', 'float', 'float'],
   llama_sampler_init_logit_bias: ['void*', 'int32', 'int32', 'uint8_t*'],
+  llama_sampler_init_grammar: ['void*', 'void*', 'str', 'str'],
 } as const satisfies NativeTable;
 
 export type Llama = Bound<typeof table>;

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { failure } from '../../src/core/errors.ts';
 import type { InferencePort } from '../../src/core/inference.ts';
 import type { GenerateEvent, GenerateRequest, GenerateResult, ImageSource } from '../../src/core/request.ts';
+import type { ToolCall } from '../../src/core/tools.ts';
 
 export interface PortUnderTest {
   readonly port: InferencePort;
@@ -38,20 +39,23 @@ export function ask(
 
 export async function collect(
   events: AsyncIterable<GenerateEvent>,
-): Promise<{ deltas: string[]; result: GenerateResult }> {
+): Promise<{ deltas: string[]; calls: ToolCall[]; result: GenerateResult }> {
   const deltas: string[] = [];
+  const calls: ToolCall[] = [];
   const results: GenerateResult[] = [];
   for await (const event of events) {
     if (event.type === 'done') results.push(event.result);
+    else if (event.type === 'toolCall') calls.push(event.call);
     else {
-      expect(results, 'a delta after done').toEqual([]);
+      expect([...results, ...calls], 'a delta after a call or done').toEqual([]);
       deltas.push(event.text);
     }
   }
   const [result] = results;
   expect(results).toHaveLength(1);
   if (!result) throw new Error('no done event');
-  return { deltas, result };
+  expect(result.toolCalls).toEqual(calls);
+  return { deltas, calls, result };
 }
 
 /** What every inference port promises; `make` is called anew for each test. */
@@ -160,11 +164,49 @@ export function describeInferencePort(
       ['no output', { maxOutputTokens: 0 }],
       ['a fifth stop string', { stop: ['a', 'b', 'c', 'd', 'e'] }],
       ['too much heat', { sampling: { temperature: 2.5 } }],
+      ['a tool without a name', { tools: [{ name: '' }] }],
+      ['two tools of one name', { tools: [{ name: 'look' }, { name: 'look' }] }],
+      ['arguments that are no object', { tools: [{ name: 'look', parameters: { type: 'string' } }] }],
+      ['a choice of no tool', { toolChoice: 'required' }],
+      ['a choice of an unknown tool', { tools: [{ name: 'look' }], toolChoice: { name: 'listen' } }],
+      ['a result without a call', { messages: [{ role: 'tool', content: [{ type: 'text', text: '1' }] }] }],
     ])('refuses %s before the first event', async (_, wrong) => {
       const events = port.generate({ ...ask('hi'), ...wrong })[Symbol.asyncIterator]();
       await expect(events.next()).rejects.toMatchObject({ code: 'invalid_parameter' });
       expect(await events.next()).toEqual({ done: true, value: undefined });
       await expectIdle();
+    });
+
+    test('refuses a schema that it could not enforce, naming the place', async () => {
+      const schema = { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } };
+      const request: GenerateRequest = { ...ask('hi'), format: { type: 'json_schema', schema } };
+      const refusal = {
+        code: 'unsupported_parameter',
+        details: { param: 'format.schema.properties.a.uniqueItems' },
+      };
+      await expect(collect(port.generate(request))).rejects.toMatchObject(refusal);
+      await expect(port.countTokens(request)).rejects.toMatchObject(refusal);
+      await expectIdle();
+    });
+
+    test('counts the tokens of a prompt without computing anything', async () => {
+      const image = freshImage();
+      const request = ask('What is this?', { image });
+      const { limit, ...count } = await port.countTokens(request);
+      expect(image.fetches()).toBe(0);
+      expect((await port.stats()).promptTokens).toBe(0);
+      const { result } = await collect(port.generate(request));
+      expect(count).toEqual({
+        promptTokens: result.usage.promptTokens,
+        imageTokens: result.usage.imageTokens,
+      });
+      const withTools = await port.countTokens({ ...request, tools: [{ name: 'look' }] });
+      expect(withTools.promptTokens).toBeGreaterThan(count.promptTokens);
+      const tooLong = await port.countTokens(ask('long '.repeat(limit)));
+      expect(tooLong.promptTokens).toBeGreaterThan(limit);
+      await expect(port.countTokens({ ...request, messages: [] })).rejects.toMatchObject({
+        code: 'invalid_parameter',
+      });
     });
 
     test('encodes a picture once per tenant, until it is forgotten', async () => {

@@ -77,6 +77,7 @@ test('a character that is never finished is U+FFFD and keeps its tokens', () => 
   expect(run(cut, [])).toEqual({
     deltas: ['a', '', '', '\ufffd'],
     text: 'a\ufffd',
+    toolCalls: [],
     tokens: cut,
     stopped: false,
   });

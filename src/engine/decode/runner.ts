@@ -1,7 +1,8 @@
 import { failure } from '../../core/errors.ts';
-import { addressOf, callAsync, type Pointer } from '../../llama/binding.ts';
+import { addressOf, callAsync, type Pointer, viewFloats } from '../../llama/binding.ts';
 import type { Llama } from '../../llama/llama.ts';
 import type { Native } from '../../llama/native.ts';
+import { Candidates } from './candidates.ts';
 import type { Sampler } from './sampler.ts';
 import { Vocabulary } from './vocabulary.ts';
 
@@ -57,6 +58,7 @@ export class Runner {
   readonly #context: Pointer;
   readonly #memory: Pointer;
   readonly #batch: BatchArrays;
+  #candidates: Candidates | undefined;
   /** Running average of what small batches took; they start on the worker thread. */
   #quickBatchMs = Number.POSITIVE_INFINITY;
   #disposed = false;
@@ -148,6 +150,15 @@ export class Runner {
 
   /** Samples from the logits of one entry of the last `decodeTokens`, and tells the sampler about its choice. */
   sample(sampler: Sampler, entryIndex: number): number {
+    if (sampler.grammar) {
+      const logits = this.#llama.llama_get_logits_ith(this.#context, entryIndex);
+      this.#candidates ??= new Candidates(this.#llama, this.vocabulary.size);
+      return sampler.grammar.draw(
+        sampler.pointer,
+        viewFloats(logits, this.vocabulary.size),
+        this.#candidates,
+      );
+    }
     return this.#llama.llama_sampler_sample(sampler.pointer, this.#context, entryIndex);
   }
 

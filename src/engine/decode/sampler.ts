@@ -1,23 +1,26 @@
 import type { Sampling } from '../../core/request.ts';
 import type { Pointer } from '../../llama/binding.ts';
 import type { Llama } from '../../llama/llama.ts';
+import type { GrammarSampler } from './grammarSampler.ts';
 
-/** A native sampler chain for one answer. Owns the chain; `dispose` frees it. */
+/** A native sampler chain for one answer, and the grammar it may be bound to. Owns both; `dispose` frees them. */
 export interface Sampler {
   readonly pointer: Pointer;
+  readonly grammar: GrammarSampler | undefined;
   dispose(): void;
 }
 
 /**
  * Builds the chain in the order llama.cpp's own tools use: bias, penalties, top-k, top-p, min-p, temperature, draw.
  * At temperature 0 the likeliest token is taken, after bias and penalties.
- * Penalties look at the tokens of this answer only, at most `penaltyWindow` of them.
+ * Penalties look at the tokens of this answer only, at most `penaltyWindow` of them. Takes over the grammar.
  */
 export function createSampler(
   llama: Llama,
   sampling: Sampling,
   vocabularySize: number,
   penaltyWindow: number,
+  grammar?: GrammarSampler,
 ): Sampler {
   const chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params());
   // The chain owns what is added to it.
@@ -52,9 +55,11 @@ export function createSampler(
   let disposed = false;
   return {
     pointer: chain,
+    grammar,
     dispose() {
       if (disposed) return;
       disposed = true;
+      grammar?.dispose();
       llama.llama_sampler_free(chain);
     },
   };

@@ -10,22 +10,27 @@ const attrUserDefined = 1 << 4;
 export class Vocabulary implements Tokenizer {
   readonly size: number;
   readonly specials: ReadonlyMap<string, number>;
+  /** Write nothing, and don't end an answer either. */
+  readonly controlTokens: readonly number[];
+  readonly pointer: Pointer;
   readonly #llama: Llama;
-  readonly #pointer: Pointer;
   readonly #pieces = new Map<number, Uint8Array>();
 
   constructor(llama: Llama, pointer: Pointer) {
     this.#llama = llama;
-    this.#pointer = pointer;
+    this.pointer = pointer;
     this.size = llama.llama_vocab_n_tokens(pointer);
     const specials = new Map<string, number>();
+    const controlTokens: number[] = [];
     for (let token = 0; token < this.size; token++) {
       const attributes = llama.llama_vocab_get_attr(pointer, token);
       if (attributes & (attrControl | attrUserDefined)) {
         specials.set(llama.llama_vocab_get_text(pointer, token), token);
       }
+      if (attributes & attrControl && !llama.llama_vocab_is_eog(pointer, token)) controlTokens.push(token);
     }
     this.specials = specials;
+    this.controlTokens = controlTokens;
   }
 
   encodePlain(text: string): number[] {
@@ -34,7 +39,7 @@ export class Vocabulary implements Tokenizer {
     // A token stands for at least one byte, so this never overflows.
     const tokens = new Int32Array(bytes.length + 8);
     const count = this.#llama.llama_tokenize(
-      this.#pointer,
+      this.pointer,
       bytes,
       bytes.length,
       tokens,
@@ -50,10 +55,10 @@ export class Vocabulary implements Tokenizer {
     const known = this.#pieces.get(token);
     if (known) return known;
     let buffer = new Uint8Array(64);
-    let length = this.#llama.llama_token_to_piece(this.#pointer, token, buffer, buffer.length, 0, false);
+    let length = this.#llama.llama_token_to_piece(this.pointer, token, buffer, buffer.length, 0, false);
     if (length < 0) {
       buffer = new Uint8Array(-length);
-      length = this.#llama.llama_token_to_piece(this.#pointer, token, buffer, buffer.length, 0, false);
+      length = this.#llama.llama_token_to_piece(this.pointer, token, buffer, buffer.length, 0, false);
     }
     const piece = buffer.slice(0, length);
     this.#pieces.set(token, piece);
@@ -61,6 +66,6 @@ export class Vocabulary implements Tokenizer {
   }
 
   isEndOfGeneration(token: number): boolean {
-    return this.#llama.llama_vocab_is_eog(this.#pointer, token);
+    return this.#llama.llama_vocab_is_eog(this.pointer, token);
   }
 }

@@ -1,4 +1,5 @@
-import type { EngineInfo, EngineStats, GenerateResult } from '../../core/request.ts';
+import type { EngineInfo, EngineStats, GenerateResult, PromptCount } from '../../core/request.ts';
+import type { ToolCall } from '../../core/tools.ts';
 import type { LogLevel } from './logger.ts';
 import type { WireError } from './wireError.ts';
 import type { WireRequest } from './wireRequest.ts';
@@ -8,8 +9,8 @@ import type { WireRequest } from './wireRequest.ts';
  * `serialization: 'advanced'` (typed arrays travel as bytes).
  *
  * `start` comes first and is answered by `ready` or `failed`; nothing else is sent before `ready`. `generate`, `prewarm`,
- * `forget` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
- * one of `done`, `finished`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
+ * `countTokens`, `forget` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
+ * one of `done`, `finished`, `count`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
  */
 export type ToEngine =
   | { readonly type: 'start'; readonly config: unknown }
@@ -24,6 +25,7 @@ export type ToEngine =
 export type EngineCall =
   | { readonly type: 'generate'; readonly id: number; readonly request: WireRequest }
   | { readonly type: 'prewarm'; readonly id: number; readonly request: WireRequest }
+  | { readonly type: 'countTokens'; readonly id: number; readonly request: WireRequest }
   | { readonly type: 'forget'; readonly id: number; readonly tenant: string }
   | { readonly type: 'stats'; readonly id: number };
 
@@ -37,7 +39,9 @@ export type FromEngine =
 
 export type EngineReply =
   | { readonly type: 'delta'; readonly id: number; readonly text: string }
+  | { readonly type: 'toolCall'; readonly id: number; readonly call: ToolCall }
   | { readonly type: 'done'; readonly id: number; readonly result: GenerateResult }
+  | { readonly type: 'count'; readonly id: number; readonly count: PromptCount }
   | { readonly type: 'finished'; readonly id: number }
   | { readonly type: 'stats'; readonly id: number; readonly stats: EngineStats }
   | { readonly type: 'aborted'; readonly id: number }

@@ -106,6 +106,7 @@ async function answer(
       let done: FromEngine | undefined;
       for await (const event of port.generate(fromWireRequest(message.request, fetchPixels), { signal })) {
         if (event.type === 'delta') send({ type: 'delta', id, text: event.text });
+        else if (event.type === 'toolCall') send({ type: 'toolCall', id, call: event.call });
         else done = { type: 'done', id, result: event.result };
       }
       if (!done) throw failure('engine_failed', { reason: 'an answer ended without a result' });
@@ -115,6 +116,12 @@ async function answer(
     case 'prewarm':
       await port.prewarm(fromWireRequest(message.request, fetchPixels), { signal });
       return { type: 'finished', id };
+    case 'countTokens':
+      return {
+        type: 'count',
+        id,
+        count: await port.countTokens(fromWireRequest(message.request, fetchPixels)),
+      };
     case 'forget':
       await port.forget(message.tenant);
       return { type: 'finished', id };

@@ -1,11 +1,13 @@
 import { Template } from '@huggingface/jinja';
 import { failure } from '../../core/errors.ts';
 import type { ChatMessage } from '../../core/request.ts';
+import type { FunctionTool } from '../../core/tools.ts';
 import type { Segment } from './segment.ts';
 import { SegmentWriter } from './segmentWriter.ts';
 import { SpecialSpellings } from './specialSpellings.ts';
 import { checkPlacement, type Item, takeContent, withImagesOfOnly } from './standIns.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { type PromptMessage, withToolsAsText } from './toolPrompt.ts';
 
 export interface ChatTemplateOptions {
   /** Jinja source, GGUF metadata `tokenizer.chat_template`. */
@@ -62,13 +64,18 @@ export class ChatTemplate {
   }
 
   /**
-   * Renders a conversation; `addGenerationPrompt` ends it where the assistant's answer begins.
+   * Renders a conversation; `addGenerationPrompt` ends it where the assistant's answer begins. Tools come in front, so
+   * that only a conversation with the same tools shares its prefix.
    * @throws invalid_parameter when the template refuses the messages, or drops, repeats or changes content.
    */
   render(
-    messages: readonly ChatMessage[],
-    { addGenerationPrompt }: { addGenerationPrompt: boolean },
+    given: readonly ChatMessage[],
+    {
+      addGenerationPrompt,
+      tools,
+    }: { addGenerationPrompt: boolean; tools?: readonly FunctionTool[] | undefined },
   ): Segment[] {
+    const messages = withToolsAsText(given, tools);
     const { items, pieces } = this.#pieces(messages, addGenerationPrompt);
     this.#placeImages(messages, items, pieces);
     const order = pieces.flatMap((piece) => (isItem(piece) ? piece.item : []));
@@ -84,8 +91,12 @@ export class ChatTemplate {
   }
 
   #write(item: Item, writer: SegmentWriter): void {
-    if (item.kind === 'text') writer.plain(item.text);
-    else if (item.kind === 'tokens') writer.tokens(item.tokens);
+    if (item.kind === 'text') {
+      for (const { type, text } of item.parts) {
+        if (type === 'text') writer.plain(text);
+        else this.#writeMarkup(text, writer);
+      }
+    } else if (item.kind === 'tokens') writer.tokens(item.tokens);
     else {
       const { digest, width, height } = item.image;
       writer.image({
@@ -97,9 +108,16 @@ export class ChatTemplate {
     }
   }
 
+  #writeMarkup(text: string, writer: SegmentWriter): void {
+    for (const piece of this.#spellings.parse(text)) {
+      if (typeof piece === 'string') writer.plain(piece);
+      else writer.token(piece);
+    }
+  }
+
   /** Runs the template and splits its output at special tokens and sentinels. Images are still image_pad tokens. */
   #pieces(
-    messages: readonly ChatMessage[],
+    messages: readonly PromptMessage[],
     addGenerationPrompt: boolean,
   ): { items: Item[]; pieces: Piece[] } {
     const mark = this.#mark;
@@ -131,7 +149,7 @@ export class ChatTemplate {
   }
 
   /** Replaces each image_pad token by the next image of the conversation. */
-  #placeImages(messages: readonly ChatMessage[], items: readonly Item[], pieces: Piece[]): void {
+  #placeImages(messages: readonly PromptMessage[], items: readonly Item[], pieces: Piece[]): void {
     const images = items.flatMap((item, index) => (item.kind === 'image' ? index : []));
     const pads = this.#pads(pieces);
     if (pads.length !== images.length) throw this.#imagesLost(messages, images.length, pads.length);
@@ -145,14 +163,14 @@ export class ChatTemplate {
   }
 
   /** Image placeholders look alike: which message lost its image shows when it is the only one to have some. */
-  #imagesLost(messages: readonly ChatMessage[], given: number, placed: number): Error {
-    for (const [index, { content }] of messages.entries()) {
+  #imagesLost(messages: readonly PromptMessage[], given: number, placed: number): Error {
+    for (const [index, { content, source }] of messages.entries()) {
       const images = content.filter((part) => part.type === 'image').length;
       if (images === 0) continue;
       const alone = this.#pads(this.#pieces(withImagesOfOnly(index, messages), false).pieces).length;
       if (alone === images) continue;
       return failure('invalid_parameter', {
-        param: `messages[${index}].content`,
+        param: `messages[${source}].content`,
         problem: `the model's chat template takes ${alone} of its ${images} pictures`,
       });
     }

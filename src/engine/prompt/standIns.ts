@@ -1,16 +1,19 @@
 import { failure } from '../../core/errors.ts';
-import type { ChatMessage, ImageSource } from '../../core/request.ts';
+import type { ImageSource } from '../../core/request.ts';
+import type { PromptMessage, PromptPart } from './toolPrompt.ts';
 
 /** A piece of a conversation that the template places but never sees. */
 export type Item = { readonly message: number } & (
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'text'; readonly parts: readonly TextPart[] }
   | { readonly kind: 'tokens'; readonly tokens: readonly number[] }
   | { readonly kind: 'image'; readonly image: ImageSource }
 );
 
+type TextPart = Exclude<PromptPart, { type: 'image' }>;
+
 /** A message as chat templates expect it; every text in it is a sentinel. */
 export interface TemplateMessage {
-  readonly role: ChatMessage['role'];
+  readonly role: PromptMessage['role'];
   readonly content: string | readonly TemplatePart[];
 }
 
@@ -24,12 +27,12 @@ type TemplatePart =
  * @throws invalid_parameter when tokens are given where they can't stand for the content.
  */
 export function takeContent(
-  messages: readonly ChatMessage[],
+  messages: readonly PromptMessage[],
   sentinel: (item: number) => string,
 ): { items: Item[]; templateMessages: TemplateMessage[] } {
   const items: Item[] = [];
   const add = (item: Item): string => sentinel(items.push(item) - 1);
-  const templateMessages = messages.map(({ role, content, tokens }, message): TemplateMessage => {
+  const templateMessages = messages.map(({ role, content, tokens, source: message }): TemplateMessage => {
     const hasImages = content.some((part) => part.type === 'image');
     if (tokens) {
       if (role !== 'assistant' || hasImages) {
@@ -43,22 +46,22 @@ export function takeContent(
     if (hasImages) {
       const parts = content.map(
         (part): TemplatePart =>
-          part.type === 'text'
-            ? { type: 'text', text: add({ kind: 'text', message, text: part.text }) }
-            : { type: 'image', image: add({ kind: 'image', message, image: part.image }) },
+          part.type === 'image'
+            ? { type: 'image', image: add({ kind: 'image', message, image: part.image }) }
+            : { type: 'text', text: add({ kind: 'text', message, parts: [part] }) },
       );
       return { role, content: parts };
     }
-    const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-    return { role, content: add({ kind: 'text', message, text }) };
+    const parts = content.filter((part) => part.type !== 'image');
+    return { role, content: add({ kind: 'text', message, parts }) };
   });
   return { items, templateMessages };
 }
 
 /** The same messages with the images of all but one taken out; their texts stay. */
-export function withImagesOfOnly(message: number, messages: readonly ChatMessage[]): ChatMessage[] {
+export function withImagesOfOnly(message: number, messages: readonly PromptMessage[]): PromptMessage[] {
   return messages.map((other, index) =>
-    index === message ? other : { ...other, content: other.content.filter((part) => part.type === 'text') },
+    index === message ? other : { ...other, content: other.content.filter((part) => part.type !== 'image') },
   );
 }
 
