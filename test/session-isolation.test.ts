@@ -36,6 +36,16 @@ test('a foreign tenant gets the same error for everything as for what never was'
       conversation.id,
       (id) => ask(manager, { input: say('b'), conversationId: id }, { tenant: 'other' }),
     ],
+    'item reference': [
+      item?.id ?? '',
+      (id) => ask(manager, { input: [{ type: 'item_reference', id }] }, { tenant: 'other' }),
+    ],
+    'count input': [
+      response.id,
+      (id) => manager.countInput('other', { input: say('b'), previousResponseId: id }),
+    ],
+    'get session': [response.id, (id) => manager.sessions.get('other', id)],
+    'delete session': [conversation.id, (id) => manager.sessions.delete('other', id)],
     'get conversation': [conversation.id, (id) => conversations.get('other', id)],
     'update conversation': [conversation.id, (id) => conversations.update('other', id, {})],
     'delete conversation': [conversation.id, (id) => conversations.delete('other', id)],

@@ -4,7 +4,7 @@ import { SessionManager } from '../src/session/sessionManager.ts';
 import { failpoints } from '../src/session/turnParts.ts';
 import type { TurnRequest } from '../src/session/turnRequest.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
-import { ask, type Finished, type Fixture, responsesIn, say } from './helpers/sessions.ts';
+import { ask, type Finished, type Fixture, responsesIn, say, stalling } from './helpers/sessions.ts';
 
 const fixture = fixtures();
 
@@ -20,7 +20,7 @@ function dice(seed: number): (sides: number) => number {
 const racesPerSession = 20;
 
 test('of 2 to 20 turns at once on a conversation exactly one commits, 1,600 times', async () => {
-  const { manager } = await fixture();
+  const { manager } = await fixture({ config: { leaseWaitMs: 0 } });
   const roll = dice(1);
   for (let round = 0; round < 1_600 / racesPerSession; round++) {
     const { id } = await manager.conversations.create('acme', {});
@@ -42,7 +42,7 @@ test('of 2 to 20 turns at once on a conversation exactly one commits, 1,600 time
 });
 
 test('of turns at once on three nodes no two commit the same version, 400 times', async () => {
-  const shared = { config: { exclusiveStore: false } };
+  const shared = { config: { exclusiveStore: false, leaseWaitMs: 0 } };
   const { manager, store, engine, intake, problems } = await fixture(shared);
   const other = () =>
     new SessionManager({ store, engine, intake, ...shared, onProblem: (error) => problems.push(error) });
@@ -73,14 +73,38 @@ test('of turns at once on three nodes no two commit the same version, 400 times'
   expect(problems).toEqual([]);
 });
 
-test('turns that may wait for each other all commit, in order', async () => {
-  const { manager } = await fixture({ config: { leaseWaitMs: 5_000 } });
+test('branches asked for at once wait for each other and all commit, in order', async () => {
+  const { manager } = await fixture();
   const root = await ask(manager, { input: say('root') });
   const branches = Array.from({ length: 10 }, (_, n) =>
     ask(manager, { input: say(`${n}`), previousResponseId: root.response.id }),
   );
   const versions = (await Promise.all(branches)).map(({ session }) => session?.version);
   expect(versions).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+});
+
+test('a turn that waited for its conversation goes on from what the other left', async () => {
+  const { manager, engine } = await fixture();
+  const { id } = await manager.conversations.create('acme', {});
+  const turns = Array.from({ length: 5 }, (_, n) => ask(manager, { input: say(`${n}`), conversationId: id }));
+  const versions = (await Promise.all(turns)).map(({ session }) => session?.version);
+  expect(versions).toEqual([1, 2, 3, 4, 5]);
+  const seen = engine.calls.map((call) => ('request' in call ? call.request.messages.length : 0));
+  expect(seen).toEqual([1, 3, 5, 7, 9]);
+});
+
+test('a turn waits for another one only so long, and not once its reader has left', async () => {
+  const { manager } = await fixture({ engine: stalling(1), config: { leaseWaitMs: 30, branchWaitMs: 30 } });
+  const { id } = await manager.conversations.create('acme', {});
+  const running = manager.respond('acme', { input: say('a'), conversationId: id });
+  await running.next();
+  const late = ask(manager, { input: say('b'), conversationId: id });
+  await expect(late).rejects.toMatchObject({ code: 'session_busy' });
+  const controller = new AbortController();
+  const left = ask(manager, { input: say('c'), conversationId: id }, { signal: controller.signal });
+  controller.abort(new Error('left'));
+  await expect(left).rejects.toThrow('left');
+  await running.return?.();
 });
 
 class ConnectionLost extends Error {}

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ScriptedEngine } from '../src/inference/scriptedEngine.ts';
 import { decodeRecord, encodeRecord } from '../src/session/recordCodec.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
-import { ask, inventory, say } from './helpers/sessions.ts';
+import { recordOfFormat1 } from './helpers/sessionRecordFormat1.ts';
+import { ask, FakeClock, inventory, picture, say } from './helpers/sessions.ts';
 
 const fixture = fixtures();
 
@@ -82,7 +83,7 @@ describe('the record', () => {
     const [session] = await store.records.list('acme', 'session', { limit: 1 });
     if (!session) throw new Error('no session');
     const newer = Uint8Array.from(session.value);
-    newer[0] = 2;
+    newer[0] = 3;
     await store.records.compareAndSet(session.key, session.version, newer, session.expiresAtMs);
     await expect(manager.responses.get('acme', a.response.id)).rejects.toMatchObject({
       code: 'storage_newer_format',
@@ -91,6 +92,32 @@ describe('the record', () => {
       code: 'storage_newer_format',
     });
     expect((await store.records.get(session.key))?.value).toEqual(newer);
+  });
+
+  test('of format 1 is read, goes on, and is written in the new one', async () => {
+    const { session, one, two } = recordOfFormat1;
+    const { manager, store } = await fixture({ clock: new FakeClock() });
+    const { blobId } = await manager.files.putPicture('acme', picture);
+    expect(blobId).toBe(recordOfFormat1.blobId);
+    const key = { tenant: 'acme', kind: 'session', id: session };
+    const value = Buffer.from(recordOfFormat1.value, 'base64');
+    expect(value[0]).toBe(1);
+    await store.records.compareAndSet(key, 0, value, Date.UTC(2026, 0, 1, 0, 30));
+    const added = { comparison: null };
+    expect(await manager.responses.get('acme', one.id)).toEqual({
+      ...one,
+      ...added,
+      result: { ...one.result, tier: 'pixels', droppedItems: 0 },
+    });
+    expect(await manager.responses.get('acme', two.id)).toEqual({
+      ...two,
+      ...added,
+      result: { ...two.result, tier: 'features', droppedItems: 0 },
+    });
+    const next = await ask(manager, { input: say('And now?'), previousResponseId: two.id });
+    expect(next.session?.version).toBe(3);
+    expect((await store.records.get(key))?.value[0]).toBe(2);
+    expect(await manager.responses.get('acme', one.id)).toMatchObject(one);
   });
 
   test("that is damaged or another session's is refused", () => {

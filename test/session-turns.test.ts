@@ -103,13 +103,8 @@ describe('a tree of responses', () => {
     await ask(manager, { input: say('c'), previousResponseId: a.response.id });
   });
 
-  test('function calls are refused for now, reasoning is kept and not shown', async () => {
+  test('reasoning is kept and not shown', async () => {
     const { manager, engine } = await fixture();
-    const call = { type: 'function_call', callId: 'c', name: 'f', arguments: '{}' } as const;
-    await expect(ask(manager, { input: [call] })).rejects.toMatchObject({
-      code: 'invalid_parameter',
-      details: { param: 'tools' },
-    });
     const turn = await ask(manager, {
       input: [{ type: 'reasoning', summary: ['hm'], text: null }, ...say('a')],
     });

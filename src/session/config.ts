@@ -9,8 +9,13 @@ export interface SessionConfig {
   readonly idleTtlMsOf: (tenant: string) => number | undefined;
   /** A turn that takes longer is stopped. Its intent is dead after this time for every other node. */
   readonly maxTurnMs: number;
-  /** How long a turn waits for another one of its session before it is refused as `session_busy`. */
+  /**
+   * How long a turn in a conversation waits for another one before it is refused as `session_busy`. Having waited it runs on
+   * what the other left.
+   */
   readonly leaseWaitMs: number;
+  /** The same for a turn on a response: branches of a tree know nothing of each other, so that their order doesn't matter. */
+  readonly branchWaitMs: number;
   /** How long after its commit a turn counts as the one that an unkeyed, marked retry means. */
   readonly retryWindowMs: number;
   /** No other process writes to this store: an intent that is not ours is a dead process's. */
@@ -29,7 +34,8 @@ export const defaultSessionConfig: SessionConfig = {
   idleTtlMs: 30 * minuteMs,
   idleTtlMsOf: () => undefined,
   maxTurnMs: 10 * minuteMs,
-  leaseWaitMs: 0,
+  leaseWaitMs: 3_000,
+  branchWaitMs: minuteMs,
   retryWindowMs: minuteMs,
   exclusiveStore: true,
   sweepIntervalMs: 2_000,

@@ -1,32 +1,33 @@
 import { failure } from '../core/errors.ts';
 import { idleTtlFor } from './config.ts';
+import { checkOutputs } from './functionCalls.ts';
 import { newSession, parseConversationId } from './ids.ts';
 import { indicesOf, joinRuns } from './itemRuns.ts';
 import type { InputItem, Item } from './items.ts';
-import { type LiveTurns, TurnCancelled } from './liveTurn.ts';
 import { notFound } from './notFound.ts';
 import { type Page, type PageOptions, pageOf } from './page.ts';
 import type { Pictures } from './pictures.ts';
 import type { ConversationRecord, Metadata, SessionRecord } from './record.ts';
 import { appendItems, eraseItem, newRecord } from './recordEdits.ts';
 import type { EditParts, SessionEdits, SessionName } from './sessionEdits.ts';
+import type { SessionRemoval } from './sessionRemoval.ts';
 import type { Removed } from './sessionStore.ts';
 import { storeItems } from './storeItems.ts';
 import { digestOf } from './turnRequest.ts';
-import { type ConversationView, conversationView, itemViews } from './view.ts';
+import { type ConversationView, conversationView, itemsOf, itemViews } from './view.ts';
 
 /** Sessions that are one growing list of items. A turn in one takes the whole list as its context and adds to it. */
 export class Conversations {
   readonly #parts: EditParts;
   readonly #edits: SessionEdits;
   readonly #pictures: Pictures;
-  readonly #live: LiveTurns;
+  readonly #removal: SessionRemoval;
 
-  constructor(parts: EditParts, edits: SessionEdits, pictures: Pictures, live: LiveTurns) {
+  constructor(parts: EditParts, edits: SessionEdits, pictures: Pictures, removal: SessionRemoval) {
     this.#parts = parts;
     this.#edits = edits;
     this.#pictures = pictures;
-    this.#live = live;
+    this.#removal = removal;
   }
 
   async create(
@@ -69,15 +70,10 @@ export class Conversations {
     return conversationView(record);
   }
 
-  /** Deletes the whole session: items, responses, pictures nothing else shows. A turn that runs in it is stopped first. */
+  /** Deletes the whole session: items, responses, pictures nothing else shows. Turns that run in it or wait for it are stopped first. */
   async delete(tenant: string, id: string): Promise<Removed> {
-    const { session } = await this.#read(tenant, id);
-    const running = this.#live.of(tenant, session);
-    running?.abort(new TurnCancelled('the conversation was deleted'));
-    await running?.done;
-    const { removed } = await this.#change(tenant, id, () => undefined);
-    if (!removed) throw notFound('conversation', id);
-    return removed;
+    await this.#read(tenant, id);
+    return this.#removal.remove(tenant, nameOf(id));
   }
 
   async items(tenant: string, id: string, page: PageOptions): Promise<Page<Item>> {
@@ -132,8 +128,10 @@ export class Conversations {
     const serial = before.nextSerial;
     const { items, pictures, newBlobIds } = await storeItems(tenant, before, input, {
       serial,
-      pictures: this.#pictures,
+      sources: { pictures: this.#pictures, sessions: this.#parts.sessions },
+      field: 'items',
     });
+    checkOutputs(itemsOf(before, before.conversation?.items ?? []), items, 'items');
     await this.#parts.sessions.hold(tenant, before.session, newBlobIds);
     const { record, runs } = appendItems({ ...before, pictures, nextSerial: serial + 1 }, items);
     const { conversation } = before;
@@ -152,10 +150,7 @@ export class Conversations {
   #change(
     tenant: string,
     id: string,
-    edit: (
-      record: SessionRecord,
-      conversation: ConversationRecord,
-    ) => Promise<SessionRecord> | SessionRecord | undefined,
+    edit: (record: SessionRecord, conversation: ConversationRecord) => Promise<SessionRecord> | SessionRecord,
   ): ReturnType<SessionEdits['change']> {
     return this.#edits.change(tenant, nameOf(id), (record) => {
       if (!record.conversation) throw notFound('conversation', id);

@@ -1,6 +1,7 @@
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import type { GenerateRequest, GenerateResult } from '../core/request.ts';
+import type { ToolCall } from '../core/tools.ts';
 
 /**
  * Lets the engine answer, or only prepare for it; undefined when there is to be no answer.
@@ -14,6 +15,7 @@ export async function generateAnswer(
     signal: AbortSignal;
     limitMs: number;
     onDelta: (text: string) => void | Promise<void>;
+    onCall: (call: ToolCall) => void;
   },
 ): Promise<GenerateResult | undefined> {
   const { limitMs } = options;
@@ -27,7 +29,8 @@ export async function generateAnswer(
     }
     for await (const event of engine.generate(request, { signal })) {
       if (event.type === 'done') return event.result;
-      await options.onDelta(event.text);
+      if (event.type === 'delta') await options.onDelta(event.text);
+      else options.onCall(event.call);
     }
     throw failure('engine_failed', { reason: 'it ended without a result' });
   } finally {

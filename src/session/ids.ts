@@ -5,6 +5,8 @@ import { randomBytes } from 'node:crypto';
  * index. The part is 128 random bits in base 62, always 22 characters.
  *
  *     conv_<22>      resp_<22><serial>      msg_<22><serial>i<index>
+ *
+ * The id of a function call, `call_<22>`, names no session: clients send it back with the output, to any branch.
  */
 const sessionLength = 22;
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -19,6 +21,7 @@ export function newSession(): string {
   return text;
 }
 
+export const newCallId = (): string => `call_${newSession()}`;
 export const newFileId = (): string => `file-${newSession()}`;
 
 /** Prefix of an item's id by its type. */
@@ -37,6 +40,8 @@ export const itemIdOf = (type: keyof typeof itemPrefixes, session: string, place
 export const itemPlace = (serial: number, index: number): string => `${serial}i${index}`;
 
 const responsePattern = /^resp_([0-9A-Za-z]{22})([1-9]\d{0,8})$/;
+const itemPattern = /^(msg|fc|fco|rs)_([0-9A-Za-z]{22})([1-9]\d{0,8})(i\d{1,9})$/;
+const sessionPattern = /^[0-9A-Za-z]{22}$/;
 const conversationPattern = /^conv_([0-9A-Za-z]{22})$/;
 
 export const isFileId = (id: string): boolean => /^file-[0-9A-Za-z]{22}$/.test(id);
@@ -48,6 +53,17 @@ export function parseResponseId(id: string): { session: string; serial: number }
   const [, session, serial] = responsePattern.exec(id) ?? [];
   return session === undefined ? undefined : { session, serial: Number(serial) };
 }
+
+/** Undefined for anything that can't be the id of an item. */
+export function parseItemId(
+  id: string,
+): { prefix: string; session: string; serial: number; place: string } | undefined {
+  const [, prefix, session, serial, index] = itemPattern.exec(id) ?? [];
+  if (prefix === undefined || session === undefined) return undefined;
+  return { prefix, session, serial: Number(serial), place: `${serial}${index}` };
+}
+
+export const isSession = (id: string): boolean => sessionPattern.test(id);
 
 /** The session of a conversation id; undefined for anything that can't be one. */
 export function parseConversationId(id: string): string | undefined {

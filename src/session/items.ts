@@ -39,10 +39,10 @@ interface FunctionCall {
   readonly arguments: string;
 }
 
-interface FunctionCallOutput {
+interface FunctionCallOutput<Part> {
   readonly type: 'function_call_output';
   readonly callId: string;
-  readonly output: string;
+  readonly output: string | readonly (TextPart | Part)[];
 }
 
 /** Kept, never rendered into a prompt. */
@@ -52,12 +52,19 @@ interface Reasoning {
   readonly text: string | null;
 }
 
-type Entry<Part> = Message<Part> | FunctionCall | FunctionCallOutput | Reasoning;
+export type Entry<Part> = Message<Part> | FunctionCall | FunctionCallOutput<Part> | Reasoning;
 
-export type InputItem = Entry<InputPicturePart>;
+/** Stands for a copy of an item that is kept already, in this session or in another one of the tenant. */
+export interface ItemReference {
+  readonly type: 'item_reference';
+  readonly id: string;
+}
+
+export type InputItem = Entry<InputPicturePart> | ItemReference;
 
 export type ItemStatus = 'completed' | 'incomplete';
 export type Item = Entry<PicturePart> & { readonly id: string; readonly status: ItemStatus };
+export type FunctionCallItem = Extract<Item, { type: 'function_call' }>;
 
 export interface StoredPicturePart {
   readonly type: 'input_image';
@@ -71,6 +78,22 @@ export type StoredItem = Entry<StoredPicturePart> & {
   readonly place: string;
   /** Left out when completed. */
   readonly status?: 'incomplete';
-  /** Of an answer: the token ids it was generated with, packed. */
+  /** Of an answer, on its first item: the token ids all of it was generated with, packed. */
   readonly tokens?: string;
+  /** Beside `tokens`: how many function calls they hold; left out when none. */
+  readonly calls?: number;
+  /** Of a function call whose output was erased: it waits for none, and is not shown to the model without one. */
+  readonly outputErased?: true;
 };
+
+/** Texts and pictures of an item, wherever its type keeps them. */
+export function partsOf<Part>(item: Entry<Part>): readonly (TextPart | Part)[] {
+  if (item.type === 'message') return item.content;
+  return item.type === 'function_call_output' && typeof item.output !== 'string' ? item.output : [];
+}
+
+export function withParts<Part>(item: Entry<unknown>, parts: readonly (TextPart | Part)[]): Entry<Part> {
+  if (item.type === 'message') return { ...item, content: parts };
+  if (item.type !== 'function_call_output') return item;
+  return { ...item, output: typeof item.output === 'string' ? item.output : parts };
+}

@@ -6,8 +6,12 @@ export class KeyedLease {
     return this.#waiting.has(key);
   }
 
-  /** Gives the function that ends the lease, undefined when it can't be had within `waitMs` (0: at once). */
-  async acquire(key: string, waitMs: number): Promise<(() => void) | undefined> {
+  /**
+   * Gives the function that ends the lease, undefined when it can't be had within `waitMs` (0: at once).
+   * @throws the signal's reason when it is aborted meanwhile
+   */
+  async acquire(key: string, waitMs: number, signal?: AbortSignal): Promise<(() => void) | undefined> {
+    signal?.throwIfAborted();
     const queue = this.#waiting.get(key);
     if (!queue) {
       this.#waiting.set(key, []);
@@ -16,13 +20,20 @@ export class KeyedLease {
     if (waitMs <= 0) return undefined;
     const { promise, resolve } = Promise.withResolvers<(() => void) | undefined>();
     queue.push(resolve);
-    const timer = setTimeout(() => {
+    const giveUp = () => {
       const place = queue.indexOf(resolve);
       // Not there any more: the lease came at the same moment.
       if (place >= 0) resolve(void queue.splice(place, 1));
-    }, waitMs);
+    };
+    const timer = setTimeout(giveUp, waitMs);
+    signal?.addEventListener('abort', giveUp, { once: true });
     const release = await promise;
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
+    if (signal?.aborted) {
+      release?.();
+      throw signal.reason;
+    }
     return release;
   }
 

@@ -1,11 +1,15 @@
 import { EventLog } from './eventLog.ts';
+import type { FunctionCallItem } from './items.ts';
 import type { TurnRequest } from './turnRequest.ts';
 import type { ResponseView, SessionView } from './view.ts';
 
 export type TurnEvent =
   /** The intent is durable. The response is in progress. */
   | { readonly type: 'started'; readonly response: ResponseView; readonly replayed: boolean }
+  /** Text of the message item with this id, which is in `finished` whole. */
   | { readonly type: 'delta'; readonly itemId: string; readonly text: string }
+  /** A function call that is complete; it comes after all text. */
+  | { readonly type: 'functionCall'; readonly item: FunctionCallItem }
   /** Committed. Its status says how it ended; only a background turn can end as failed or cancelled. */
   | {
       readonly type: 'finished';
@@ -30,7 +34,9 @@ export class LiveTurn {
   readonly log = new EventLog<TurnEvent>();
   /** Settles when the turn has left nothing to do; never rejects. */
   done: Promise<void> = Promise.resolve();
-  /** Set once its session is known. */
+  /** Set once it waits for its session, or has it. */
+  session: string | undefined;
+  /** Set once its serial is known. */
   place: { readonly session: string; readonly serial: number } | undefined;
   readonly #controller = new AbortController();
 
@@ -76,6 +82,11 @@ export class LiveTurns {
 
   unplace(turn: LiveTurn): void {
     if (turn.place) this.#bySession.delete(sessionKey(turn.tenant, turn.place.session));
+  }
+
+  /** The turn that runs in a session and those that wait for it. */
+  in(tenant: string, session: string): LiveTurn[] {
+    return this.all.filter((turn) => turn.tenant === tenant && turn.session === session);
   }
 
   /** The running turn of a session, only the one with this serial if it is given. */

@@ -7,7 +7,7 @@ const maxEchoedLength = 80;
  * The id is repeated as it was given, cut when it is longer than any of ours.
  */
 export function notFound(
-  object: 'response' | 'conversation' | 'item' | 'file' | 'picture',
+  object: 'response' | 'conversation' | 'item' | 'file' | 'picture' | 'session',
   id: string,
 ): AfterimageError {
   return failure('not_found', { object, id: id.slice(0, maxEchoedLength) });

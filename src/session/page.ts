@@ -15,17 +15,21 @@ export interface Page<T> {
   readonly hasMore: boolean;
 }
 
+/** @throws invalid_parameter */
+export function checkPageLimit(limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 100) return;
+  throw failure('invalid_parameter', {
+    param: 'limit',
+    problem: `must be a whole number from 1 to 100, got ${limit}`,
+  });
+}
+
 /** One page of a list given oldest first. @throws invalid_parameter, not_found when `after` isn't in the list. */
 export function pageOf<T extends { readonly id: string }>(
   oldestFirst: readonly T[],
   { after, limit = 20, order = 'desc' }: PageOptions,
 ): Page<T> {
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 100)) {
-    throw failure('invalid_parameter', {
-      param: 'limit',
-      problem: `must be a whole number from 1 to 100, got ${limit}`,
-    });
-  }
+  checkPageLimit(limit);
   const ordered = order === 'asc' ? oldestFirst : oldestFirst.toReversed();
   const start = after === undefined ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
   if (after !== undefined && start === 0) throw notFound('item', after);

@@ -55,6 +55,10 @@ export interface ResponseRecord {
   readonly input: ItemRuns;
   readonly output: ItemRuns;
   readonly result: TurnResult | null;
+  readonly comparison: Comparison | null;
+  /** Of the tools and the output format it was asked with, for later comparisons; null: none. */
+  readonly toolsDigest: string | null;
+  readonly formatDigest: string | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -63,7 +67,28 @@ export interface TurnResult {
   readonly usage: Usage;
   /** To 0.1 ms. */
   readonly timings: Timings;
+  readonly tier: StateTier;
+  /** Items left out of the prompt, oldest first, so that it fits; 0 unless that was asked for. */
+  readonly droppedItems: number;
 }
+
+/** Where the state that a turn began from was: attention state, features, pictures only, or nothing to bring back. */
+export type StateTier = 'hot' | 'features' | 'pixels' | 'none';
+
+/** How much of another response's attention state a turn could reuse; `compare` has the rule. */
+export type Comparison =
+  | { readonly type: 'hit' }
+  | {
+      readonly type: 'miss';
+      /** Prompt tokens that had to be computed though the other response had them. */
+      readonly missedTokens: number;
+      readonly reason:
+        | 'tools_changed'
+        | 'text_format_changed'
+        | 'input_changed'
+        | 'not_found'
+        | 'unavailable';
+    };
 
 export interface PictureRecord {
   readonly number: number;

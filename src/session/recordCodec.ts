@@ -1,9 +1,13 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { failure } from '../core/errors.ts';
-import type { SessionRecord } from './record.ts';
+import type { ResponseRecord, SessionRecord, TurnResult } from './record.ts';
+import { tierOf } from './tier.ts';
 
-/** A stored session: one byte of format, then its record as deflated JSON. */
-const format = 1;
+/**
+ * A stored session: one byte of format, then its record as deflated JSON. Format 1 knew no function calls in answers, no
+ * pictures in their outputs, and nothing of tiers and comparisons; it is read, and written as format 2.
+ */
+const format = 2;
 /** Far above any record that is written; a damaged one may claim to be anything. */
 const maxInflatedBytes = 256 * 2 ** 20;
 
@@ -26,5 +30,24 @@ export function decodeRecord(session: string, value: Uint8Array): SessionRecord 
   if (record.session !== session) {
     throw failure('storage_corrupt', { path, reason: `it is the record of session ${record.session}` });
   }
-  return record;
+  return found === 1 ? upgraded(record) : record;
+}
+
+/** What format 1 didn't say follows from what it did. */
+function upgraded(record: SessionRecord): SessionRecord {
+  const { intent } = record;
+  return {
+    ...record,
+    responses: record.responses.map(upgradedResponse),
+    intent: intent && { ...intent, response: upgradedResponse(intent.response) },
+  };
+}
+
+function upgradedResponse(response: ResponseRecord): ResponseRecord {
+  const result: TurnResult | null = response.result && {
+    ...response.result,
+    tier: tierOf(response.result.usage),
+    droppedItems: 0,
+  };
+  return { ...response, result, comparison: null, toolsDigest: null, formatDigest: null };
 }

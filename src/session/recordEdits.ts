@@ -1,5 +1,6 @@
+import { outputsOfCalls } from './functionCalls.ts';
 import { type ItemRuns, indicesOf, joinRuns, runOf, withoutIndex } from './itemRuns.ts';
-import type { StoredItem } from './items.ts';
+import { partsOf, type StoredItem } from './items.ts';
 import type { ConversationRecord, Intent, ResponseRecord, SessionRecord } from './record.ts';
 
 /** What can happen to a session, as functions from one record to the next. */
@@ -102,10 +103,16 @@ export function removeResponse(record: SessionRecord, serial: number): SessionRe
 export function eraseItem(record: SessionRecord, index: number): SessionRecord {
   const { conversation } = record;
   if (!conversation) return record;
+  const kept = [...indicesOf(conversation.items)].flatMap((at) => record.items[at] ?? []);
+  const erased = record.items[index];
+  const [answered] = [...outputsOfCalls(kept)].find(([, output]) => output === erased) ?? [];
   return collect({
     ...record,
     version: record.version + 1,
-    items: record.items.map((item, at) => (at === index ? null : item)),
+    items: record.items.map((item, at) => {
+      if (at === index) return null;
+      return item && item === answered ? { ...item, outputErased: true } : item;
+    }),
     conversation: { ...conversation, items: withoutIndex(conversation.items, index) },
   });
 }
@@ -126,6 +133,5 @@ function collect(record: SessionRecord): SessionRecord {
 }
 
 export function picturesOf(item: StoredItem): number[] {
-  if (item.type !== 'message') return [];
-  return item.content.flatMap((part) => (part.type === 'input_image' ? part.picture : []));
+  return partsOf(item).flatMap((part) => (part.type === 'input_image' ? part.picture : []));
 }

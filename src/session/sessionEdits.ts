@@ -20,7 +20,7 @@ export interface EditParts {
 
 export interface SessionName {
   readonly session: string;
-  readonly object: 'response' | 'conversation';
+  readonly object: 'response' | 'conversation' | 'session';
   /** As the client named it, for the error. */
   readonly id: string;
 }

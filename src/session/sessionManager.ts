@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
+import type { PromptCount } from '../core/request.ts';
 import type { Store } from '../store/port.ts';
 import { BackgroundLogs } from './backgroundLogs.ts';
 import { BlobHolders } from './blobHolders.ts';
+import { Catalogue } from './catalogue.ts';
 import { defaultSessionConfig, type SessionConfig } from './config.ts';
 import { Conversations } from './conversations.ts';
 import { type Counters, newCounters } from './counters.ts';
+import { countInput } from './countInput.ts';
 import { LogReader } from './eventLog.ts';
 import { Files } from './files.ts';
 import { FileVault } from './fileVault.ts';
@@ -20,10 +23,11 @@ import { Pictures } from './pictures.ts';
 import { ReplyPointers } from './replyPointers.ts';
 import { Responses } from './responses.ts';
 import { SessionEdits } from './sessionEdits.ts';
+import { SessionRemoval } from './sessionRemoval.ts';
 import { SessionStore } from './sessionStore.ts';
 import { SteadyClock } from './steadyClock.ts';
 import { Sweeper } from './sweeper.ts';
-import type { Failpoint } from './turnParts.ts';
+import type { Failpoint, TurnParts } from './turnParts.ts';
 import { TurnProtocol } from './turnProtocol.ts';
 import type { TurnRequest } from './turnRequest.ts';
 
@@ -58,6 +62,8 @@ export class SessionManager {
   readonly responses: Responses;
   readonly conversations: Conversations;
   readonly files: Files;
+  readonly sessions: Catalogue;
+  readonly #turnParts: TurnParts;
   readonly #protocol: TurnProtocol;
   readonly #sessions: SessionStore;
   readonly #pictures: Pictures;
@@ -86,7 +92,8 @@ export class SessionManager {
     const intents = new Intents(randomUUID(), live, clock, config);
     const shared = { sessions, intents, leases: new KeyedLease(), clock, config };
     const edits = new SessionEdits(shared);
-    this.#protocol = new TurnProtocol({
+    const removal = new SessionRemoval(edits, live);
+    this.#turnParts = {
       ...shared,
       engine,
       pictures,
@@ -95,9 +102,11 @@ export class SessionManager {
       counters,
       failpoint,
       onProblem,
-    });
+    };
+    this.#protocol = new TurnProtocol(this.#turnParts);
+    this.sessions = new Catalogue(sessions, removal);
     this.responses = new Responses({ sessions, edits, intents, live, logs });
-    this.conversations = new Conversations(shared, edits, pictures, live);
+    this.conversations = new Conversations(shared, edits, pictures, removal);
     this.files = new Files(vault, blobs, pictures, config);
     this.#sweeper = new Sweeper({ sessions, vault, blobs, pointers, config, counters, onProblem });
     this.#sessions = sessions;
@@ -126,6 +135,11 @@ export class SessionManager {
     return new LogReader(turn.log, 0, () => {
       if (!request.background) turn.abort(new TurnCancelled('the reader left'));
     });
+  }
+
+  /** What the prompt of such a turn would take; nothing is written. @throws what such a turn is refused with, but for its length */
+  countInput(tenant: string, request: TurnRequest): Promise<PromptCount> {
+    return countInput(tenant, request, this.#turnParts);
   }
 
   /** Takes no new turns, waits for those that run, and stops what is left after `budgetMs`. Idempotent. */

@@ -1,12 +1,12 @@
 import { failure } from '../core/errors.ts';
 import type { Store, StoredRecord } from '../store/port.ts';
 import type { BlobHolders } from './blobHolders.ts';
-import { tombstoneMs } from './config.ts';
 import { notFound } from './notFound.ts';
 import type { SessionRecord } from './record.ts';
 import { decodeRecord, encodeRecord } from './recordCodec.ts';
 import type { ReplyPointers } from './replyPointers.ts';
 import type { SteadyClock } from './steadyClock.ts';
+import { Tombstones } from './tombstones.ts';
 
 /** A session as it was read or written: the base of one compare-and-set. */
 export interface OpenSession {
@@ -15,6 +15,8 @@ export interface OpenSession {
   /** 0: not stored yet. */
   readonly storeVersion: number;
   readonly expiresAtMs: number;
+  /** What it takes in the store, without pictures. */
+  readonly recordBytes: number;
 }
 
 export interface Removed {
@@ -26,7 +28,6 @@ export interface Removed {
 }
 
 const kind = 'session';
-const tombstoneKind = 'tombstone';
 
 /** Sessions in the store, with what hangs on them: held pictures, reply pointers, and the mark that an expired one leaves. */
 export class SessionStore {
@@ -34,6 +35,7 @@ export class SessionStore {
   readonly #blobs: BlobHolders;
   readonly #pointers: ReplyPointers;
   readonly #clock: SteadyClock;
+  readonly #tombstones: Tombstones;
   readonly #onGone: (tenant: string, session: string) => void;
   readonly #onProblem: (error: unknown) => void;
 
@@ -49,6 +51,7 @@ export class SessionStore {
     this.#blobs = parts.blobs;
     this.#pointers = parts.pointers;
     this.#clock = parts.clock;
+    this.#tombstones = new Tombstones(parts.store.records, parts.clock);
     this.#onGone = parts.onGone;
     this.#onProblem = parts.onProblem;
   }
@@ -64,7 +67,7 @@ export class SessionStore {
   async get(
     tenant: string,
     session: string,
-    object: 'response' | 'conversation',
+    object: 'response' | 'conversation' | 'session',
     id: string,
   ): Promise<OpenSession> {
     const found = await this.find(tenant, session);
@@ -74,8 +77,28 @@ export class SessionStore {
     throw failure('session_expired', { id, idleSeconds: idleTtlMs / 1000 });
   }
 
+  /** Up to `limit` sessions of a tenant in order of their names, after one that needn't exist. Reads each record whole. */
+  async list(
+    tenant: string,
+    { after, limit }: { after: string | undefined; limit: number },
+  ): Promise<OpenSession[]> {
+    const found: OpenSession[] = [];
+    let afterId = after;
+    while (found.length < limit) {
+      const wanted = limit - found.length;
+      const options = { limit: wanted, ...(afterId !== undefined && { afterId }) };
+      const records = await this.#store.records.list(tenant, kind, options);
+      const nowMs = this.#clock.nowMs();
+      found.push(...records.filter((record) => !isExpired(record, nowMs)).map(open));
+      if (records.length < wanted) break;
+      afterId = records.at(-1)?.key.id;
+    }
+    return found;
+  }
+
   fresh(tenant: string, record: SessionRecord): OpenSession {
-    return { tenant, record, storeVersion: 0, expiresAtMs: this.#clock.nowMs() + record.idleTtlMs };
+    const expiresAtMs = this.#clock.nowMs() + record.idleTtlMs;
+    return { tenant, record, storeVersion: 0, expiresAtMs, recordBytes: 0 };
   }
 
   /**
@@ -94,7 +117,13 @@ export class SessionStore {
     const version = await this.#store.records.compareAndSet(key, base.storeVersion, value, expiresAtMs);
     if (version === undefined) return undefined;
     await this.#release(base.tenant, next.session, blobIdsGone(base.record, next));
-    return { tenant: base.tenant, record: next, storeVersion: version, expiresAtMs };
+    return {
+      tenant: base.tenant,
+      record: next,
+      storeVersion: version,
+      expiresAtMs,
+      recordBytes: value.length,
+    };
   }
 
   /** Holds blobs for a session that is about to show them. @throws not_found, holding none */
@@ -136,9 +165,7 @@ export class SessionStore {
     for (const { key, value } of expired) {
       try {
         const record = decodeRecord(key.id, value);
-        const tombstone = Buffer.from(JSON.stringify(record.idleTtlMs));
-        const tombstoneKey = { tenant: key.tenant, kind: tombstoneKind, id: key.id };
-        await this.#store.records.compareAndSet(tombstoneKey, 0, tombstone, nowMs + tombstoneMs);
+        await this.#tombstones.put(key.tenant, key.id, record.idleTtlMs);
         await this.#clearUp(key.tenant, record);
       } catch (error) {
         // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
@@ -149,8 +176,8 @@ export class SessionStore {
   }
 
   /** Gives how many marks of expired sessions were old enough to go. */
-  async sweepTombstones(limit: number): Promise<number> {
-    return (await this.#store.records.takeExpired(tombstoneKind, this.#clock.nowMs(), limit)).length;
+  sweepTombstones(limit: number): Promise<number> {
+    return this.#tombstones.sweep(limit);
   }
 
   count(): Promise<number> {
@@ -172,9 +199,7 @@ export class SessionStore {
   async #idleTtlOfExpired(tenant: string, session: string): Promise<number | undefined> {
     const unswept = await this.#store.records.get({ tenant, kind, id: session });
     if (unswept) return decodeRecord(session, unswept.value).idleTtlMs;
-    const tombstone = await this.#store.records.get({ tenant, kind: tombstoneKind, id: session });
-    if (!tombstone || isExpired(tombstone, this.#clock.nowMs())) return undefined;
-    return JSON.parse(Buffer.from(tombstone.value).toString('utf8'));
+    return this.#tombstones.idleTtlOf(tenant, session);
   }
 }
 
@@ -184,6 +209,7 @@ function open({ key, version, value, expiresAtMs }: StoredRecord): OpenSession {
     record: decodeRecord(key.id, value),
     storeVersion: version,
     expiresAtMs: expiresAtMs ?? Number.POSITIVE_INFINITY,
+    recordBytes: value.length,
   };
 }
 

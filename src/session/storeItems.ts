@@ -1,8 +1,19 @@
 import { failure } from '../core/errors.ts';
 import { itemPlace } from './ids.ts';
-import type { InputItem, InputPicturePart, StoredItem, StoredPicturePart } from './items.ts';
+import {
+  type InputItem,
+  type InputPicturePart,
+  type PictureDetail,
+  partsOf,
+  type StoredItem,
+  type StoredPicturePart,
+  type TextPart,
+  withParts,
+} from './items.ts';
 import type { Pictures } from './pictures.ts';
 import type { PictureRecord, SessionRecord } from './record.ts';
+import { findItem } from './references.ts';
+import type { SessionStore } from './sessionStore.ts';
 
 export interface ItemsToStore {
   readonly items: readonly StoredItem[];
@@ -12,21 +23,29 @@ export interface ItemsToStore {
   readonly newBlobIds: readonly string[];
 }
 
+export interface ItemSources {
+  readonly pictures: Pictures;
+  readonly sessions: SessionStore;
+}
+
 /**
- * Brings items into the form a session keeps them in; pictures it has not seen yet are taken in.
+ * Brings items, given in this field of a request, into the form a session keeps them in; pictures it has not seen yet are taken in, references become copies.
  * @throws not_found, invalid_parameter, and what the intake throws
  */
 export async function storeItems(
   tenant: string,
   record: SessionRecord,
   input: readonly InputItem[],
-  { serial, pictures: intake }: { serial: number; pictures: Pictures },
+  { serial, sources, field }: { serial: number; sources: ItemSources; field: 'input' | 'items' },
 ): Promise<ItemsToStore> {
+  const { pictures: intake, sessions } = sources;
   const pictures = [...record.pictures];
 
-  const storePicture = async (part: InputPicturePart): Promise<StoredPicturePart> => {
-    const { detail = 'auto', fileId } = part;
-    const blobId = await intake.blobOf(tenant, part);
+  const keepPicture = async (
+    blobId: string,
+    detail: PictureDetail,
+    fileId: string | undefined,
+  ): Promise<StoredPicturePart> => {
     let picture = pictures.find((known) => known.blobId === blobId && known.detail === detail);
     if (!picture) {
       const number = Math.max(0, ...pictures.map((known) => known.number)) + 1;
@@ -36,26 +55,50 @@ export async function storeItems(
     return { type: 'input_image', picture: picture.number, ...(fileId !== undefined && { fileId }) };
   };
 
+  const keepGiven = async (part: InputPicturePart): Promise<StoredPicturePart> =>
+    keepPicture(await intake.blobOf(tenant, part), part.detail ?? 'auto', part.fileId);
+
+  const copy = async (id: string, place: string): Promise<StoredItem> => {
+    const { item, record: source } = await findItem(tenant, id, record, sessions);
+    const { outputErased: _erased, tokens, calls, ...rest } = item;
+    const parts = await mapPictures(partsOf(rest), ({ picture: number, fileId }) => {
+      const picture = source.pictures.find((known) => known.number === number);
+      if (!picture) throw new Error(`session ${source.session} has no picture ${number}`);
+      return keepPicture(picture.blobId, picture.detail, fileId);
+    });
+    // Tokens of an answer with calls are true of all its items together only.
+    const own = tokens !== undefined && calls === undefined ? { tokens } : {};
+    return { ...rest, ...withParts<StoredPicturePart>(rest, parts), ...own, place };
+  };
+
   const items: StoredItem[] = [];
   for (const [index, item] of input.entries()) {
     const place = itemPlace(serial, index);
-    if (item.type !== 'message') {
-      items.push({ ...item, place });
+    if (item.type === 'item_reference') {
+      items.push(await copy(item.id, place));
       continue;
     }
-    const content = [];
-    for (const part of item.content) {
-      if (part.type === 'input_image' && item.role !== 'user') {
-        throw failure('invalid_parameter', {
-          param: `input[${index}]`,
-          problem: `pictures belong in messages of the user, this one is of role ${item.role}`,
-        });
-      }
-      content.push(part.type === 'input_image' ? await storePicture(part) : part);
+    const given = partsOf<InputPicturePart>(item);
+    const role = item.type === 'message' ? item.role : 'user';
+    if (role !== 'user' && given.some(({ type }) => type === 'input_image')) {
+      throw failure('invalid_parameter', {
+        param: `${field}[${index}]`,
+        problem: `pictures belong in messages of the user, this one is of role ${role}`,
+      });
     }
-    items.push({ ...item, place, content });
+    items.push({ ...withParts<StoredPicturePart>(item, await mapPictures(given, keepGiven)), place });
   }
   const before = new Set(record.pictures.map(({ blobId }) => blobId));
   const newBlobIds = [...new Set(pictures.map(({ blobId }) => blobId))].filter((id) => !before.has(id));
   return { items, pictures, newBlobIds };
+}
+
+/** One after the other: two parts may show the same picture. */
+async function mapPictures<Part extends { readonly type: 'input_image' }>(
+  parts: readonly (TextPart | Part)[],
+  keep: (part: Part) => Promise<StoredPicturePart>,
+): Promise<(TextPart | StoredPicturePart)[]> {
+  const kept: (TextPart | StoredPicturePart)[] = [];
+  for (const part of parts) kept.push(part.type === 'input_image' ? await keep(part) : part);
+  return kept;
 }

@@ -1,14 +1,17 @@
 import { failure } from '../core/errors.ts';
+import type { InferencePort } from '../core/inference.ts';
 import type { GenerateRequest } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
+import { checkAllAnswered, checkOutputs } from './functionCalls.ts';
 import { type ItemRuns, joinRuns } from './itemRuns.ts';
+import type { StoredItem } from './items.ts';
 import { notFound } from './notFound.ts';
-import type { Pictures } from './pictures.ts';
 import type { ResponseRecord, SessionRecord } from './record.ts';
 import { appendItems } from './recordEdits.ts';
-import { renderItems } from './render.ts';
-import { storeItems } from './storeItems.ts';
-import type { TurnBase, TurnRequest } from './turnRequest.ts';
+import { type ItemSources, storeItems } from './storeItems.ts';
+import { itemsToDrop, withoutOldest } from './truncation.ts';
+import { engineRequest, promptMessages } from './turnPrompt.ts';
+import { digestOf, type TurnBase, type TurnRequest } from './turnRequest.ts';
 import { itemsOf } from './view.ts';
 
 /** A turn worked out and checked, with nothing written yet. */
@@ -17,18 +20,26 @@ export interface TurnDraft {
   readonly record: SessionRecord;
   readonly response: ResponseRecord;
   readonly generate: GenerateRequest;
+  /** Items of the context that `generate` doesn't have. */
+  readonly droppedItems: number;
   readonly newBlobIds: readonly string[];
 }
 
-/** @throws not_found, invalid_parameter, and what the intake throws */
+/** @throws not_found, invalid_parameter, and what intake and engine throw */
 export async function draftTurn(
   { tenant, request, base }: { tenant: string; request: TurnRequest; base: TurnBase | undefined },
   before: SessionRecord,
-  parts: { requestDigest: string; pointer: string | null; nowMs: number; pictures: Pictures },
+  parts: ItemSources & {
+    requestDigest: string;
+    pointer: string | null;
+    nowMs: number;
+    engine: InferencePort;
+  },
 ): Promise<TurnDraft> {
+  const { pictures } = parts;
   const context = contextOf(before, base);
   const serial = before.nextSerial;
-  const stored = await storeItems(tenant, before, request.input, { serial, pictures: parts.pictures });
+  const stored = await storeItems(tenant, before, request.input, { serial, sources: parts, field: 'input' });
   const { record, runs: input } = appendItems({ ...before, pictures: stored.pictures }, stored.items);
   const response: ResponseRecord = {
     serial,
@@ -47,25 +58,31 @@ export async function draftTurn(
     input,
     output: [],
     result: null,
+    comparison: null,
+    toolsDigest: request.tools?.length ? shortDigest([request.tools, request.toolChoice ?? 'auto']) : null,
+    formatDigest: request.format ? shortDigest(request.format) : null,
     error: null,
   };
-  const generate: GenerateRequest = {
-    tenant,
-    messages: renderItems(itemsOf(record, joinRuns(context, input)), {
-      instructions: response.instructions,
-      picture: (number) => {
-        const picture = record.pictures.find((known) => known.number === number);
-        if (!picture) throw new Error(`session ${record.session} has no picture ${number}`);
-        return parts.pictures.source(tenant, picture);
-      },
-    }),
-    ...(request.sampling && { sampling: request.sampling }),
-    ...(request.maxOutputTokens !== undefined && { maxOutputTokens: request.maxOutputTokens }),
-    ...(request.stop && { stop: request.stop }),
+  const items = itemsOf(record, joinRuns(context, input));
+  const contextCount = items.length - stored.items.length;
+  checkOutputs(items.slice(0, contextCount), stored.items, 'input');
+  checkAllAnswered(items);
+  const promptOf = (shown: readonly StoredItem[]): GenerateRequest => {
+    const { instructions } = response;
+    return engineRequest(tenant, request, promptMessages(tenant, shown, { record, instructions, pictures }));
   };
-  validateRequest(generate);
-  return { record, response, generate, newBlobIds: stored.newBlobIds };
+  validateRequest(promptOf(items));
+  const maxOutputTokens = request.prewarm ? 0 : request.maxOutputTokens;
+  const droppedItems =
+    request.truncation === 'auto'
+      ? await itemsToDrop(items, contextCount, { engine: parts.engine, promptOf, maxOutputTokens })
+      : 0;
+  const generate = promptOf(withoutOldest(items, droppedItems));
+  return { record, response, generate, droppedItems, newBlobIds: stored.newBlobIds };
 }
+
+/** 66 bits: enough to tell a change from none, and every turn keeps one. */
+const shortDigest = (value: unknown): string => digestOf(value).slice(0, 11);
 
 /** The items a turn is said after. */
 function contextOf({ responses, conversation }: SessionRecord, base: TurnBase | undefined): ItemRuns {

@@ -1,19 +1,19 @@
-import { AfterimageError, failure } from '../core/errors.ts';
+import { failure } from '../core/errors.ts';
 import { idempotencyKeyMs, idleTtlFor } from './config.ts';
 import { EarlierReplies, type EarlierReply } from './earlierReplies.ts';
-import { generateAnswer } from './generateAnswer.ts';
-import { itemIdOf, itemPlace, newSession } from './ids.ts';
-import { type LiveTurn, sessionKey, TurnCancelled, type TurnEvent } from './liveTurn.ts';
-import type { ResponseRecord } from './record.ts';
+import { newSession } from './ids.ts';
+import { type LiveTurn, sessionKey, type TurnEvent } from './liveTurn.ts';
 import { abandonTurn, beginTurn, commitTurn, newRecord } from './recordEdits.ts';
+import { replay } from './replay.ts';
 import { keyPointerId, rootPointerId } from './replyPointers.ts';
+import { runDraft } from './runDraft.ts';
 import type { OpenSession } from './sessionStore.ts';
 import { draftTurn, type TurnDraft } from './turnDraft.ts';
+import { endOf, finishedEvent } from './turnEnd.ts';
 import type { TurnParts } from './turnParts.ts';
 import { baseOf, checkTurnRequest, type TurnBase, turnDigest } from './turnRequest.ts';
-import { finishedResponse, startedView } from './turnResult.ts';
+import { startedView } from './turnResult.ts';
 import { runUnstored } from './unstoredTurn.ts';
-import { responseView } from './view.ts';
 
 interface Plan {
   readonly session: string;
@@ -59,7 +59,9 @@ export class TurnProtocol {
     if (reply) return this.#replay(turn, reply);
 
     const session = base?.session ?? newSession();
-    const release = await leases.acquire(sessionKey(tenant, session), config.leaseWaitMs);
+    turn.session = session;
+    const waitMs = base?.type === 'response' ? config.branchWaitMs : config.leaseWaitMs;
+    const release = await leases.acquire(sessionKey(tenant, session), waitMs, turn.signal);
     if (!release) throw failure('session_busy', {});
     let last: TurnEvent | EarlierReply;
     try {
@@ -77,7 +79,7 @@ export class TurnProtocol {
   async #runLeased(turn: LiveTurn, plan: Plan): Promise<TurnEvent | EarlierReply> {
     const { tenant, request } = turn;
     const { session, base, requestDigest, pointerId: pointer } = plan;
-    const { sessions, intents, clock, failpoint, pictures, live } = this.#parts;
+    const { sessions, intents, clock, failpoint, live } = this.#parts;
     await failpoint('leased');
     const read = await this.#open(turn, plan);
     const before = intents.settled(tenant, read.record);
@@ -85,7 +87,7 @@ export class TurnProtocol {
       const reply = this.#earlier.inRecord(before, requestDigest, read.expiresAtMs);
       if (reply) return reply;
     }
-    const parts = { requestDigest, pointer, nowMs: clock.nowMs(), pictures };
+    const parts = { ...this.#parts, requestDigest, pointer, nowMs: clock.nowMs() };
     const draft = await draftTurn({ tenant, request, base }, before, parts);
     turn.signal.throwIfAborted();
     live.place(turn, session, draft.response.serial);
@@ -149,27 +151,14 @@ export class TurnProtocol {
   }
 
   async #answer(turn: LiveTurn, begun: OpenSession, draft: TurnDraft): Promise<TurnEvent> {
-    const { log, request } = turn;
-    const { engine, sessions, clock, config, failpoint, counters } = this.#parts;
+    const { log } = turn;
+    const { sessions, clock, failpoint, counters } = this.#parts;
     await failpoint('intent-written');
     log.append({ type: 'started', response: startedView(begun.record, draft.response), replayed: false });
-    const place = itemPlace(draft.response.serial, request.input.length);
-    const itemId = itemIdOf('message', begun.record.session, place);
-    let isFirst = true;
-    const generated = await generateAnswer(engine, draft.generate, {
-      prewarm: request.prewarm ?? false,
-      signal: turn.signal,
-      limitMs: config.maxTurnMs,
-      onDelta: async (text) => {
-        log.append({ type: 'delta', itemId, text });
-        if (isFirst) await failpoint('first-delta');
-        isFirst = false;
-      },
-    });
+    const { response, items } = await runDraft(turn, draft, this.#parts);
     await failpoint('generated');
+    const next = commitTurn(begun.record, response, items);
     const nowMs = clock.nowMs();
-    const { response, answer } = finishedResponse(draft.response, generated, request.input.length, nowMs);
-    const next = commitTurn(begun.record, response, answer);
     const committed = await sessions.save(begun, next, { expiresAtMs: nowMs + next.idleTtlMs });
     if (!committed) throw failure('version_conflict', {});
     counters.commits++;
@@ -210,31 +199,8 @@ export class TurnProtocol {
     }
   }
 
-  #replay({ log }: LiveTurn, { record, response, expiresAtMs }: EarlierReply): void {
+  #replay(turn: LiveTurn, reply: EarlierReply): void {
     this.#parts.counters.replays++;
-    const view = responseView(record, response);
-    log.append({ type: 'started', response: startedView(record, response), replayed: true });
-    for (const item of view.output) {
-      if (item.type !== 'message') continue;
-      const text = item.content.map((part) => (part.type === 'input_image' ? '' : part.text)).join('');
-      if (text) log.append({ type: 'delta', itemId: item.id, text });
-    }
-    const session = { version: record.version, expiresAtMs };
-    log.append({ type: 'finished', response: view, session, replayed: true });
+    replay(turn, reply);
   }
-}
-
-function finishedEvent({ record, expiresAtMs }: OpenSession): TurnEvent {
-  return {
-    type: 'finished',
-    response: responseView(record, record.responses.at(-1) as ResponseRecord),
-    session: { version: record.version, expiresAtMs },
-    replayed: false,
-  };
-}
-
-function endOf(error: unknown): Pick<ResponseRecord, 'status' | 'error'> {
-  if (error instanceof TurnCancelled) return { status: 'cancelled', error: null };
-  const { code, message } = error instanceof AfterimageError ? error : failure('turn_interrupted', {});
-  return { status: 'failed', error: { code, message } };
 }

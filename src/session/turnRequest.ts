@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { failure } from '../core/errors.ts';
 import type { Sampling } from '../core/request.ts';
+import type { FunctionTool, OutputFormat, ToolChoice } from '../core/tools.ts';
 import { parseConversationId, parseResponseId } from './ids.ts';
 import type { InputItem } from './items.ts';
 import { notFound } from './notFound.ts';
@@ -8,7 +9,7 @@ import type { Metadata } from './record.ts';
 
 /** A turn as the gateway asks for it, its fields already checked for type and size. */
 export interface TurnRequest {
-  /** At least one item. */
+  /** At least one item; none are needed to count what the prompt of a turn on a base would take. */
   readonly input: readonly InputItem[];
   /** Branches off after this response. Without it and a conversation the turn starts a session. */
   readonly previousResponseId?: string;
@@ -18,6 +19,15 @@ export interface TurnRequest {
   readonly sampling?: Partial<Sampling>;
   readonly maxOutputTokens?: number;
   readonly stop?: readonly string[];
+  /** For this turn only, like the next three. */
+  readonly tools?: readonly FunctionTool[];
+  readonly toolChoice?: ToolChoice;
+  readonly parallelToolCalls?: boolean;
+  readonly format?: OutputFormat;
+  /** `auto` leaves the oldest items out of the prompt when it would not fit. Default `disabled`: such a turn is refused. */
+  readonly truncation?: 'auto' | 'disabled';
+  /** Have the reply say how much it could reuse of this response's state, and why not more. */
+  readonly comparisonResponseId?: string;
   readonly metadata?: Metadata;
   /** JSON that the response repeats. */
   readonly echo?: Readonly<Record<string, unknown>>;
@@ -32,6 +42,8 @@ export interface TurnRequest {
   readonly idempotencyKey?: string;
   /** How often the client has sent this request before. Above 0 a reply it may have missed is given again. */
   readonly retryCount?: number;
+  /** W3C trace context, handed on to the engine. Not part of what is asked for. */
+  readonly traceparent?: string;
 }
 
 /** What a turn builds on. */
@@ -68,7 +80,7 @@ export function checkTurnRequest(request: TurnRequest): void {
 
 /** SHA-256 (base64url) over all that a request asks for, whatever the order of its fields; not over how often it was sent. */
 export function turnDigest(request: TurnRequest): string {
-  const { idempotencyKey: _key, retryCount: _count, ...asked } = request;
+  const { idempotencyKey: _key, retryCount: _count, traceparent: _trace, ...asked } = request;
   return digestOf(asked);
 }
 

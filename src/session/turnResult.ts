@@ -1,28 +1,23 @@
 import type { GenerateResult, Timings } from '../core/request.ts';
-import { itemPlace } from './ids.ts';
-import type { StoredItem } from './items.ts';
-import type { ResponseRecord, SessionRecord } from './record.ts';
-import { answerItem } from './render.ts';
+import type { Comparison, ResponseRecord, SessionRecord } from './record.ts';
+import { tierOf } from './tier.ts';
 import { type ResponseView, responseView } from './view.ts';
 
-/** The response as it will be committed, and the item that holds its answer; none when nothing was to be generated. */
+/** The response as it will be committed; without a result when nothing was to be generated. */
 export function finishedResponse(
   response: ResponseRecord,
   generated: GenerateResult | undefined,
-  inputCount: number,
-  nowMs: number,
-): { response: ResponseRecord; answer: StoredItem[] } {
-  if (!generated) return { response: { ...response, status: 'completed', completedAtMs: nowMs }, answer: [] };
-  const { text, tokens, finishReason, usage, timings } = generated;
-  const complete = finishReason === 'stop';
+  about: { nowMs: number; droppedItems: number; comparison: Comparison | null },
+): ResponseRecord {
+  const { nowMs, droppedItems, comparison } = about;
+  if (!generated) return { ...response, status: 'completed', completedAtMs: nowMs };
+  const { finishReason, usage, timings } = generated;
   return {
-    response: {
-      ...response,
-      status: complete ? 'completed' : 'incomplete',
-      completedAtMs: nowMs,
-      result: { finishReason, usage, timings: rounded(timings) },
-    },
-    answer: [answerItem(itemPlace(response.serial, inputCount), { text, tokens, complete })],
+    ...response,
+    status: finishReason === 'length' ? 'incomplete' : 'completed',
+    completedAtMs: nowMs,
+    result: { finishReason, usage, timings: rounded(timings), tier: tierOf(usage), droppedItems },
+    comparison,
   };
 }
 
@@ -33,6 +28,7 @@ export function startedView(record: SessionRecord, response: ResponseRecord): Re
     completedAtMs: null,
     output: [],
     result: null,
+    comparison: null,
     error: null,
   } as const;
   return responseView(record, { ...response, ...begun });

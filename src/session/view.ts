@@ -1,7 +1,14 @@
 import { conversationIdOf, itemIdOf, responseIdOf } from './ids.ts';
 import { type ItemRuns, indicesOf } from './itemRuns.ts';
-import type { Item, StoredItem } from './items.ts';
-import type { Metadata, ResponseRecord, ResponseStatus, SessionRecord, TurnResult } from './record.ts';
+import { type Item, partsOf, type StoredItem, withParts } from './items.ts';
+import type {
+  Comparison,
+  Metadata,
+  ResponseRecord,
+  ResponseStatus,
+  SessionRecord,
+  TurnResult,
+} from './record.ts';
 
 /** A response as its owner sees it: always made from the record, so that a replayed one is the same to the byte. */
 export interface ResponseView {
@@ -18,6 +25,8 @@ export interface ResponseView {
   readonly output: readonly Item[];
   /** Tokens and pictures computed and reused, and how long what took; null until there is an answer. */
   readonly result: TurnResult | null;
+  /** Set when the request named a response to compare with and there is an answer. */
+  readonly comparison: Comparison | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -49,6 +58,7 @@ export function responseView(record: SessionRecord, response: ResponseRecord): R
     echo: response.echo,
     output: itemViews(record, response.output),
     result: response.result,
+    comparison: response.comparison,
     error: response.error,
   };
 }
@@ -67,13 +77,12 @@ export function itemViews(record: SessionRecord, runs: ItemRuns): Item[] {
 }
 
 function itemView(record: SessionRecord, item: StoredItem): Item {
-  const { place, tokens: _, ...rest } = item;
+  const { place, tokens: _tokens, calls: _calls, outputErased: _erased, ...rest } = item;
   const common = {
     id: itemIdOf(item.type, record.session, place),
     status: item.status ?? 'completed',
   } as const;
-  if (rest.type !== 'message') return { ...rest, ...common };
-  const content = rest.content.map((part) => {
+  const parts = partsOf(rest).map((part) => {
     if (part.type !== 'input_image') return part;
     const picture = record.pictures.find(({ number }) => number === part.picture);
     if (!picture)
@@ -81,5 +90,5 @@ function itemView(record: SessionRecord, item: StoredItem): Item {
     const { blobId, detail } = picture;
     return { type: part.type, fileId: part.fileId ?? null, blobId, detail };
   });
-  return { ...rest, ...common, content };
+  return { ...withParts(rest, parts), ...common };
 }

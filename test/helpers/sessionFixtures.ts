@@ -1,9 +1,9 @@
 import { afterEach, expect } from 'vitest';
-import { type Fixture, openSessions } from './sessions.ts';
+import { openSessions } from './sessions.ts';
 
 /** Opens fixtures that are closed after the test, which must not have had problems that no caller was told of. */
-export function fixtures(): (...options: Parameters<typeof openSessions>) => Promise<Fixture> {
-  const open: Fixture[] = [];
+export function fixtures(): typeof openSessions {
+  const open: { close(): Promise<void>; problems: unknown[] }[] = [];
   afterEach(async () => {
     for (const one of open.splice(0)) {
       await one.close();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/core/clock.ts';
 import { failure } from '../../src/core/errors.ts';
+import type { InferencePort } from '../../src/core/inference.ts';
 import { ScriptedEngine } from '../../src/inference/scriptedEngine.ts';
 import { parseResponseId } from '../../src/session/ids.ts';
 import type { InputItem, InputPicturePart } from '../../src/session/items.ts';
@@ -55,23 +56,23 @@ export class FakeClock implements Clock {
   }
 }
 
-export interface Fixture {
+export interface Fixture<Engine extends InferencePort = ScriptedEngine> {
   readonly folder: string;
   readonly store: Store;
-  readonly engine: ScriptedEngine;
+  readonly engine: Engine;
   readonly intake: HashIntake;
   readonly manager: SessionManager;
   readonly problems: unknown[];
   close(): Promise<void>;
 }
 
-/** A manager on the real store in a new folder, with a scripted engine. */
-export async function openSessions(
-  options: Partial<SessionManagerOptions> & { engine?: ScriptedEngine } = {},
+/** A manager on the real store in a new folder, with a scripted engine unless another one is given. */
+export async function openSessions<Engine extends InferencePort = ScriptedEngine>(
+  options: Partial<Omit<SessionManagerOptions, 'engine'>> & { engine?: Engine } = {},
   folder = mkdtempSync(join(tmpdir(), 'sessions-test-')),
-): Promise<Fixture> {
+): Promise<Fixture<Engine>> {
   const store = await openStore(folder);
-  const engine = options.engine ?? new ScriptedEngine();
+  const engine = options.engine ?? (new ScriptedEngine() as InferencePort as Engine);
   const intake = new HashIntake();
   const problems: unknown[] = [];
   const onProblem = (error: unknown) => problems.push(error);

@@ -1,0 +1,97 @@
+import { conversationIdOf, isSession, parseConversationId, parseResponseId, responseIdOf } from './ids.ts';
+import { notFound } from './notFound.ts';
+import { checkPageLimit, type Page } from './page.ts';
+import type { SessionName } from './sessionEdits.ts';
+import type { SessionRemoval } from './sessionRemoval.ts';
+import type { OpenSession, Removed, SessionStore } from './sessionStore.ts';
+
+export interface SessionSummary {
+  /** What the ids of everything in it have in common. */
+  readonly id: string;
+  /** null for a tree of responses without a conversation. */
+  readonly conversationId: string | null;
+  /** null while there is none. */
+  readonly lastResponseId: string | null;
+  /** Responses that can still be found. */
+  readonly turns: number;
+  /** With those of a turn that runs, without erased ones. */
+  readonly items: number;
+  readonly pictures: number;
+  /** Size of the stored record; pictures and state are kept elsewhere. */
+  readonly recordBytes: number;
+  readonly createdAtMs: number;
+  /** Unless it is used again. */
+  readonly expiresAtMs: number;
+  /** One more with every committed change. */
+  readonly version: number;
+}
+
+/** The sessions of a tenant as their operator sees them. Looking begins no idle time anew. */
+export class Catalogue {
+  readonly #sessions: SessionStore;
+  readonly #removal: SessionRemoval;
+
+  constructor(sessions: SessionStore, removal: SessionRemoval) {
+    this.#sessions = sessions;
+    this.#removal = removal;
+  }
+
+  /**
+   * In order of their random ids, so new ones turn up anywhere: a page costs reading and inflating its own records, however
+   * many sessions there are.
+   * @throws invalid_parameter
+   */
+  async list(
+    tenant: string,
+    { after, limit = 20 }: { /** The last id of the page before. */ after?: string; limit?: number } = {},
+  ): Promise<Page<SessionSummary>> {
+    checkPageLimit(limit);
+    const found = await this.#sessions.list(tenant, { after, limit: limit + 1 });
+    return { data: found.slice(0, limit).map(summaryOf), hasMore: found.length > limit };
+  }
+
+  /** @param id of the session, its conversation or one of its responses. @throws not_found, session_expired */
+  async get(tenant: string, id: string): Promise<SessionSummary> {
+    const name = nameOf(id);
+    const found = await this.#sessions.get(tenant, name.session, 'session', id);
+    if (!leadsTo(found, id)) throw notFound('session', id);
+    return summaryOf(found);
+  }
+
+  /** Removes all of a session, as it ends when it expires; takes the same ids as `get`. @throws not_found, session_expired */
+  async delete(tenant: string, id: string): Promise<Removed> {
+    await this.get(tenant, id);
+    return this.#removal.remove(tenant, nameOf(id));
+  }
+}
+
+function nameOf(id: string): SessionName {
+  const session = isSession(id) ? id : (parseConversationId(id) ?? parseResponseId(id)?.session);
+  if (session === undefined) throw notFound('session', id);
+  return { session, object: 'session', id };
+}
+
+function leadsTo({ record }: OpenSession, id: string): boolean {
+  if (isSession(id)) return true;
+  if (parseConversationId(id)) return record.conversation !== null;
+  const serial = parseResponseId(id)?.serial;
+  const responses = record.intent ? [...record.responses, record.intent.response] : record.responses;
+  return responses.some((response) => response.serial === serial);
+}
+
+function summaryOf({ record, recordBytes, expiresAtMs }: OpenSession): SessionSummary {
+  const { session, responses } = record;
+  const last = responses.at(-1);
+  return {
+    id: session,
+    conversationId: record.conversation && conversationIdOf(session),
+    lastResponseId: last ? responseIdOf(session, last.serial) : null,
+    turns: responses.length,
+    items: record.items.filter((item) => item !== null).length,
+    pictures: record.pictures.length,
+    recordBytes,
+    createdAtMs: record.createdAtMs,
+    expiresAtMs,
+    version: record.version,
+  };
+}

@@ -1,0 +1,75 @@
+/** A session as it was stored in format 1, and its responses as they were given then. */
+export const recordOfFormat1 = {
+  session: '3kWDROMdw1ElTm0NtN1xjX',
+  one: {
+    id: 'resp_3kWDROMdw1ElTm0NtN1xjX2',
+    status: 'completed',
+    background: false,
+    createdAtMs: 1767225600000,
+    completedAtMs: 1767225600000,
+    previousResponseId: null,
+    conversationId: 'conv_3kWDROMdw1ElTm0NtN1xjX',
+    instructions: null,
+    metadata: {},
+    echo: { model: 'm' },
+    output: [
+      {
+        type: 'message',
+        role: 'assistant',
+        content: [{ type: 'output_text', text: 'It is red.' }],
+        id: 'msg_3kWDROMdw1ElTm0NtN1xjX2i1',
+        status: 'completed',
+      },
+    ],
+    result: {
+      finishReason: 'stop',
+      usage: {
+        promptTokens: 26,
+        imageTokens: 4,
+        reusedTokens: 0,
+        outputTokens: 3,
+        imagesEncoded: 1,
+        imagesReused: 0,
+      },
+      timings: { queuedMs: 0.3, encodeMs: 0.7, prefillMs: 0, firstTokenMs: 1, decodeMs: 0.4 },
+    },
+    error: null,
+  },
+  two: {
+    id: 'resp_3kWDROMdw1ElTm0NtN1xjX3',
+    status: 'completed',
+    background: false,
+    createdAtMs: 1767225600000,
+    completedAtMs: 1767225600000,
+    previousResponseId: 'resp_3kWDROMdw1ElTm0NtN1xjX2',
+    conversationId: null,
+    instructions: null,
+    metadata: {},
+    echo: {},
+    output: [
+      {
+        type: 'message',
+        role: 'assistant',
+        content: [{ type: 'output_text', text: 'It is red.' }],
+        id: 'msg_3kWDROMdw1ElTm0NtN1xjX3i1',
+        status: 'completed',
+      },
+    ],
+    result: {
+      finishReason: 'stop',
+      usage: {
+        promptTokens: 34,
+        imageTokens: 4,
+        reusedTokens: 0,
+        outputTokens: 3,
+        imagesEncoded: 0,
+        imagesReused: 1,
+      },
+      timings: { queuedMs: 0.1, encodeMs: 0.2, prefillMs: 0, firstTokenMs: 0.3, decodeMs: 0.2 },
+    },
+    error: null,
+  },
+  blobId: '92b2fa58028958317e408bd84ecfa70f5ee35b121991dbc232c49d166353708b',
+  value:
+    'AcWV227bOBCGXyWYa25XJ8u2bhZpkyBukaZNvHUWhRFQ4sjiRhJlcpg4DfzuC9JyHXt7ANpi11fkaDiHnx/HT2DQGKlayCC+m51cXV6Ih/C0njbBW3obrv6+AQaFRk4ojunCQBYO02EUDdLA/RhIUeOUav9l1NvuUW9CRgywU0XlVy2u6Bq15DVkCYNCtc6Pk/d8ggaJC07cre8gg3tYM5CEjYHsY8Di+ZqBRtOp1qAzPYHpg0UMOq6xJchaW9cMZPtqLzhpiwxyXtwttLKtgKzktUEGhjhZAxkUqulqJBTf6faz3xe/alxaNHQiF2gIMiint2m+fM1nt4vHi5Phh5erBtPL8/JNOuKrd3+J+8n48cOr37rz9xNg0CnZEupdE4a0LVwHZmt7ptGaARaV8sopgTVk0DjFCtUSrshrFs5dmM66XciiOQNlabONWDz3etqaXIxSttJUV8iNR8GQ6oCBNXyB7nOnVdPRVN2hKyZKGciGL3BrSFwoa1BsDcE21dYQ9yfMaVsogQKycGu58ichC9YMSDayXRiXcmnRonAqBy9iBujPbbZDBp3GUtYeu4BBKbXZpPK3wkDgzjtZO620Vr20a7ZDJ96hE/2bm56S/x6c6kzRcHZaj+R1R4/n5nyVL9oz2V5PxUwkr5M/l6ez7mbyMr1RPwHOAS3xM1piljynJWGDH6clTn4BLcEhLeHXaQn3aYm+TYun6zkv0SEv890cegJ67NC9NTS+WwZa1c5gDWroBXU47Vy9prdeZgYbteETagUucFfzwjmFMgAH5o+G9+I4FmRBVqPX55sVzCpOR4WqldVH0hxJ+mOvnqivZ7cP3dmvVMeNkYZ4S18ucXO5BwVMyOXVKF74xNRfPdRL7OzxJY9/j6+O0ya0bx7Ofkqa/bTXVuN+q/FBq/H/3Or88y1uiGttk7vXHTLIa5VPBGQwjvKo5INREI3Gg1EcDjEJRrkYJViUfBiUA8R4kIdROB6HIi+iOCqSsQjTNB7Ew2CUg0OeuHR/G9ySmyJiO3xMxaNBmv2CFA9SUAVZmjCoUC4qcmv/nHrdNsOpn1+u2zmDmhs67jp009Y/v38A',
+};
