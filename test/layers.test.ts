@@ -4,7 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /** Lowest first. A folder may import from itself and from folders below it; `core` imports nothing. */
-const layers = ['core', 'store', 'llama', 'images', 'models', 'engine', 'inference', 'session', 'cli'];
+const layers = [
+  'core',
+  'store',
+  'keys',
+  'llama',
+  'images',
+  'models',
+  'engine',
+  'inference',
+  'session',
+  'gateway',
+  'server',
+  'cli',
+];
 /** Neighbours on one level that must not know each other. */
 const strangers = [
   ['store', 'llama'],
@@ -21,6 +34,13 @@ const strangers = [
   ['llama', 'models'],
   ['images', 'models'],
   ['engine', 'images'],
+  ['gateway', 'store'],
+  ['gateway', 'keys'],
+  ['gateway', 'llama'],
+  ['gateway', 'images'],
+  ['gateway', 'models'],
+  ['gateway', 'engine'],
+  ['gateway', 'inference'],
 ];
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
