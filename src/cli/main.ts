@@ -5,7 +5,10 @@ import { ask } from './ask.ts';
 import { chat } from './chat.ts';
 import { doctor } from './doctor.ts';
 import { describeError, exitCodeOf, exitCodes } from './exitCodes.ts';
+import { addKeyCommands, addSessionCommands } from './groups.ts';
 import { addAnswerOptions, addEngineOptions } from './options.ts';
+import { serve } from './serve.ts';
+import { addSettingOptions } from './settingOptions.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
@@ -42,6 +45,16 @@ addEngineOptions(
     .option('--json', 'as one JSON object')
     .action((flags) => doctor(flags)),
 );
+
+addSettingOptions(
+  program
+    .command('serve')
+    .description('serve the OpenAI formats over HTTP, with sessions that are remembered')
+    .option('--print-config', 'print the settings that hold, as a configuration file, and end')
+    .action((flags) => serve(flags)),
+);
+addSessionCommands(program);
+addKeyCommands(program);
 
 // A reader that has seen enough (`| head`) is no failure; the engine process ends with this one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

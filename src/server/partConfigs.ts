@@ -1,0 +1,61 @@
+import type { EngineConfig } from '../engine/config.ts';
+import type { GatewayConfig } from '../gateway/config.ts';
+import type { Principal } from '../gateway/parts.ts';
+import type { KeyOwner } from '../keys/keyTable.ts';
+import type { SessionConfig } from '../session/config.ts';
+import type { ServerConfig } from './settings.ts';
+
+/** What each part of the server is told of its settings. */
+export function engineConfigOf(config: ServerConfig): EngineConfig {
+  const { model, mmproj, gpu, threads, kvCells, visionWeights, maxRunning } = config;
+  return {
+    gpu,
+    maxRunning,
+    ...(model !== undefined && { model }),
+    ...(mmproj !== undefined && { mmproj }),
+    ...(threads !== undefined && { threads }),
+    ...(kvCells !== undefined && { kvCells }),
+    ...(visionWeights !== undefined && { visionWeightType: visionWeights }),
+  };
+}
+
+export function sessionConfigOf(config: ServerConfig): Partial<SessionConfig> {
+  const { idleTtlMs, fileTtlMs, maxTurnMs, leaseWaitMs, maxRecordBytes, tenants } = config;
+  const { pixelCacheBytes, eventLogBytes } = config;
+  return {
+    ...{ idleTtlMs, fileTtlMs, maxTurnMs, leaseWaitMs, maxRecordBytes, pixelCacheBytes, eventLogBytes },
+    idleTtlMsOf: (tenant) => (Object.hasOwn(tenants, tenant) ? tenants[tenant]?.idleTtlMs : undefined),
+  };
+}
+
+export function gatewayConfigOf(config: ServerConfig, keyRequired: boolean): GatewayConfig {
+  const { localTenant, allowedHosts, modelAliases, maxBodyBytes, maxFileBytes, maxJsonDepth, pictureUrls } =
+    config;
+  const { slowReaderMs, requestsPerMinute, tokensPerMinute, picturesPerMinute } = config;
+  return {
+    keyRequired,
+    limits: { requests: requestsPerMinute, tokens: tokensPerMinute, pictures: picturesPerMinute },
+    ...{
+      localTenant,
+      allowedHosts,
+      modelAliases,
+      maxBodyBytes,
+      maxFileBytes,
+      maxJsonDepth,
+      pictureUrls,
+      slowReaderMs,
+    },
+  };
+}
+
+/** A key's own limits come before its tenant's, those before the server's. */
+export function principalOf({ tenant, keyId, limits }: KeyOwner, config: ServerConfig): Principal {
+  const own = Object.hasOwn(config.tenants, tenant) ? config.tenants[tenant] : undefined;
+  const ofTenant = {
+    requests: own?.requestsPerMinute,
+    tokens: own?.tokensPerMinute,
+    pictures: own?.picturesPerMinute,
+  };
+  const known = Object.entries({ ...ofTenant, ...limits }).filter(([, limit]) => limit !== undefined);
+  return { tenant, keyId, limits: Object.fromEntries(known) as NonNullable<Principal['limits']> };
+}
