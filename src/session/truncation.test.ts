@@ -45,7 +45,7 @@ test('what belongs together goes together, system messages and reasoning do not 
   expect(withoutOldest(items, 7)).toEqual([said('system'), reasoning, call('c'), output('c')]);
 });
 
-test('the fewest items are left out that make room, found in few counts', async () => {
+test('what is left out makes room, in whole steps where they can be, found in few counts', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 60 }),
@@ -74,10 +74,39 @@ test('the fewest items are left out that make room, found in few counts', async 
           }),
           maxOutputTokens,
         });
-        const fewest = items.findIndex((_, n) => total(items.slice(n)) <= limit);
-        expect(dropped).toBe(fewest < 0 ? items.length - 1 : fewest);
-        expect(counts).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(items.length)));
+        const missing = total(items) - limit;
+        const step = Math.max(1, Math.floor(limit / 4));
+        const first = (tokens: number) =>
+          items.slice(0, -1).findIndex((_, n) => total(items) - total(items.slice(n + 1)) >= tokens) + 1 ||
+          undefined;
+        const wanted = first(Math.ceil(missing / step) * step) ?? first(missing) ?? items.length - 1;
+        expect(dropped).toBe(missing <= 0 ? 0 : wanted);
+        expect(counts).toBeLessThanOrEqual(3 + 2 * Math.ceil(Math.log2(items.length)));
       },
     ),
   );
+});
+
+test('over a long conversation the beginning of the prompt rarely changes', async () => {
+  const [limit, maxOutputTokens, size] = [2_000, 100, 20];
+  const drops: number[] = [];
+  for (let turns = 1; turns <= 400; turns++) {
+    const items = Array.from({ length: turns }, (_, n) => said(n % 2 ? 'assistant' : 'user'));
+    const dropped = await itemsToDrop(items, items.length - 1, {
+      engine: {
+        countTokens: async ({ messages }) => ({
+          promptTokens: messages.length * size,
+          imageTokens: 0,
+          limit,
+        }),
+      },
+      promptOf: (some) => ({ tenant: 't', messages: some.map(() => ({ role: 'user', content: [] })) }),
+      maxOutputTokens,
+    });
+    expect((turns - dropped) * size + maxOutputTokens).toBeLessThanOrEqual(limit);
+    drops.push(dropped);
+  }
+  const moves = drops.filter((dropped, turn) => turn > 0 && dropped !== drops[turn - 1]);
+  // 8,000 tokens in all, in steps of 500 past the first 1,900.
+  expect(moves).toHaveLength(13);
 });

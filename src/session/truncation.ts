@@ -14,11 +14,15 @@ export function withoutOldest(items: readonly StoredItem[], count: number): Stor
   return items.filter((item) => !(isDroppable(item) && left-- > 0));
 }
 
+/** What is left out grows in steps of this share of the context, so that it stays the same from turn to turn until the next one. */
+const stepShare = 1 / 4;
+
 /**
- * How many items must be left out, oldest first, for prompt and answer to fit: the fewest of `contextCount` leading ones that do.
- * Calls and outputs that belong together go together; what comes after the context stays, and so does a call it answers.
+ * How many items must be left out, oldest first, for prompt and answer to fit, of `contextCount` leading ones. What is missing is
+ * rounded up to whole steps: every turn past the limit would else begin differently, and nothing of its prompt be reused. When
+ * whole steps can't be left out, the fewest that make room. Calls and outputs that belong together go together; what comes after the context stays, and so does a call it answers.
  * When nothing fits, the most that can be left out: the engine then says by how much it is too long.
- * Costs one count of tokens when everything fits, else about log2 of the items more.
+ * Costs one count of tokens when everything fits, else about log2 of the items more, twice that when steps are too large.
  */
 export async function itemsToDrop(
   items: readonly StoredItem[],
@@ -34,21 +38,25 @@ export async function itemsToDrop(
     maxOutputTokens: number | undefined;
   },
 ): Promise<number> {
-  const fits = async (count: number): Promise<boolean> => {
-    const { promptTokens, limit } = await engine.countTokens(promptOf(withoutOldest(items, count)));
-    const { defaultMaxOutputTokens } = requestLimits;
-    const answer = maxOutputTokens ?? Math.min(defaultMaxOutputTokens, Math.floor(limit * answerShare));
-    return promptTokens + answer <= limit;
-  };
-  if (await fits(0)) return 0;
+  const tokensWithout = async (count: number) => engine.countTokens(promptOf(withoutOldest(items, count)));
+  const { promptTokens: all, limit } = await tokensWithout(0);
+  const { defaultMaxOutputTokens } = requestLimits;
+  const answer = maxOutputTokens ?? Math.min(defaultMaxOutputTokens, Math.floor(limit * answerShare));
+  const missing = all + answer - limit;
+  if (missing <= 0) return 0;
   const counts = droppableCounts(items, contextCount);
-  let [low, high] = [0, counts.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (await fits(counts[middle] as number)) high = middle;
-    else low = middle + 1;
-  }
-  return counts[low] ?? 0;
+  const fewestFor = async (tokens: number): Promise<number | undefined> => {
+    let [low, high] = [0, counts.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((await tokensWithout(counts[middle] as number)).promptTokens <= all - tokens) high = middle;
+      else low = middle + 1;
+    }
+    return counts[low];
+  };
+  const step = Math.max(1, Math.floor(limit * stepShare));
+  const rounded = Math.ceil(missing / step) * step;
+  return (await fewestFor(rounded)) ?? (await fewestFor(missing)) ?? counts.at(-1) ?? 0;
 }
 
 /** How many items can be left out without tearing apart what belongs together, ascending, without 0. */
