@@ -1,6 +1,6 @@
 import { failure } from './errors.ts';
 import type { ChatMessage, GenerateRequest, Sampling } from './request.ts';
-import type { FunctionTool } from './tools.ts';
+import { type FunctionTool, isJsonObject } from './tools.ts';
 
 export const requestLimits = {
   /** What an answer gets when the request names no limit and the context has more left. */
@@ -8,6 +8,8 @@ export const requestLimits = {
   /** As in the OpenAI API, like the next one. */
   maxStopStrings: 4,
   maxTools: 128,
+  /** One more is llama.cpp's word for a random one (LLAMA_DEFAULT_SEED). */
+  maxSeed: 0xffff_fffe,
 } as const;
 
 export const defaultSampling: Sampling = {
@@ -99,15 +101,6 @@ function validateCalls(messages: readonly ChatMessage[]): void {
   }
 }
 
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
-}
-
 function validateSampling(sampling: Sampling): Sampling {
   for (const [name, [min, max]] of Object.entries(ranges) as [
     NumericParameter,
@@ -121,8 +114,8 @@ function validateSampling(sampling: Sampling): Sampling {
   }
   if (!Number.isInteger(sampling.topK)) reject('topK', `must be a whole number, got ${sampling.topK}`);
   const { seed } = sampling;
-  if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)) {
-    reject('seed', `must be a whole number from 0 to ${0xffff_ffff}, got ${seed}`);
+  if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed <= requestLimits.maxSeed)) {
+    reject('seed', `must be a whole number from 0 to ${requestLimits.maxSeed}, got ${seed}`);
   }
   for (const [token, bias] of Object.entries(sampling.logitBias)) {
     if (!/^\d+$/.test(token)) reject(`logitBias.${token}`, 'is not a token id');

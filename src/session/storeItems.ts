@@ -1,4 +1,4 @@
-import { failure } from '../core/errors.ts';
+import { AfterimageError, failure } from '../core/errors.ts';
 import { itemPlace } from './ids.ts';
 import {
   type InputItem,
@@ -86,7 +86,13 @@ export async function storeItems(
         problem: `pictures belong in messages of the user, this one is of role ${role}`,
       });
     }
-    items.push({ ...withParts<StoredPicturePart>(item, await mapPictures(given, keepGiven)), place });
+    const at = `${field}[${index}].${item.type === 'message' ? 'content' : 'output'}`;
+    const kept = await mapPictures(given, (part, partIndex) =>
+      naming(`${at}[${partIndex}].${part.fileId === undefined ? 'image_url' : 'file_id'}`, () =>
+        keepGiven(part),
+      ),
+    );
+    items.push({ ...withParts<StoredPicturePart>(item, kept), place });
   }
   const before = new Set(record.pictures.map(({ blobId }) => blobId));
   const newBlobIds = [...new Set(pictures.map(({ blobId }) => blobId))].filter((id) => !before.has(id));
@@ -96,9 +102,20 @@ export async function storeItems(
 /** One after the other: two parts may show the same picture. */
 async function mapPictures<Part extends { readonly type: 'input_image' }>(
   parts: readonly (TextPart | Part)[],
-  keep: (part: Part) => Promise<StoredPicturePart>,
+  keep: (part: Part, index: number) => Promise<StoredPicturePart>,
 ): Promise<(TextPart | StoredPicturePart)[]> {
   const kept: (TextPart | StoredPicturePart)[] = [];
-  for (const part of parts) kept.push(part.type === 'input_image' ? await keep(part) : part);
+  for (const [index, part] of parts.entries())
+    kept.push(part.type === 'input_image' ? await keep(part, index) : part);
   return kept;
+}
+
+/** What is wrong with a picture is wrong with the field that brought it. */
+async function naming<T>(param: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AfterimageError) || error.details.param !== undefined) throw error;
+    throw new AfterimageError(error.code, { ...error.details, param }, { cause: error });
+  }
 }

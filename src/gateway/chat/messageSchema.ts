@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { isJsonObject } from '../../core/tools.ts';
 import { oneOfTypes } from '../items/oneOfTypes.ts';
 
 /** State is reused wherever prompts begin alike, so a breakpoint asks for what happens anyway. */
@@ -50,7 +51,10 @@ const functionCall = z.strictObject({
   id: callId,
   function: z.strictObject({
     name: functionName,
-    arguments: z.string().openapi({ description: 'A JSON object as text.' }),
+    arguments: z
+      .string()
+      .refine(isJsonObject, 'must be a JSON object')
+      .openapi({ description: 'A JSON object as text.' }),
   }),
   index: z
     .int()

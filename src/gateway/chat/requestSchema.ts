@@ -49,7 +49,7 @@ export const chatSchema = z
     stop: z
       .union([z.string().min(1), z.array(z.string().min(1)).max(requestLimits.maxStopStrings)])
       .nullish(),
-    seed: z.int().min(0).max(0xffff_ffff).nullish(),
+    seed: z.int().min(0).max(requestLimits.maxSeed).nullish(),
     logit_bias: z
       .record(z.string().regex(/^\d{1,9}$/, 'must be token ids'), z.number().min(-100).max(100))
       .nullish(),

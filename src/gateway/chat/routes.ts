@@ -10,7 +10,9 @@ const createCompletionRoute = createRoute({
   path: '/v1/chat/completions',
   operationId: 'createChatCompletion',
   summary: 'Answer a conversation that is sent whole',
-  description: 'Nothing is kept, but pictures and text that were sent before are not computed again.',
+  description:
+    'Nothing is kept, but pictures and text that were sent before are not computed again. A retry is answered anew, ' +
+    'with an `Idempotency-Key` or without.',
   tags: ['Chat Completions'],
   request: { body: { required: true, content: { 'application/json': { schema: chatSchema } } } },
   responses: {

@@ -1,4 +1,4 @@
-import { failure } from '../../core/errors.ts';
+import { only } from '../http/only.ts';
 import type { ChatMessageBody } from './messageSchema.ts';
 import type { ChatBody } from './requestSchema.ts';
 
@@ -42,15 +42,4 @@ function refuseInMessage(message: ChatMessageBody, index: number): void {
   if (message.role !== 'assistant') return;
   only(`${at}.audio`, message.audio, [], textOnly);
   only(`${at}.function_call`, message.function_call, [], 'use tool_calls');
-}
-
-const maxShownLength = 80;
-
-/** Null and undefined are always allowed. */
-function only(param: string, value: unknown, allowed: readonly unknown[], why: string): void {
-  if (value === undefined || value === null || allowed.includes(value)) return;
-  const limit =
-    allowed.length > 0 ? `, only ${allowed.map((one) => JSON.stringify(one)).join(' or ')} is` : '';
-  const problem = `got ${JSON.stringify(value).slice(0, maxShownLength)}${limit} (${why})`;
-  throw failure('unsupported_parameter', { param, problem });
 }

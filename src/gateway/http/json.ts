@@ -1,9 +1,9 @@
-import { failure } from '../../core/errors.ts';
+import { AfterimageError, failure } from '../../core/errors.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** @throws invalid_json; invalid_parameter when it is nested deeper than `maxDepth`, before any of it is built */
+/** @throws invalid_json; unknown_parameter for `__proto__`; invalid_parameter when it is nested deeper than `maxDepth`, before any of it is built */
 export function parseJson(bytes: Buffer, maxDepth: number): unknown {
   const depth = jsonDepth(bytes);
   if (depth > maxDepth) {
@@ -14,10 +14,19 @@ export function parseJson(bytes: Buffer, maxDepth: number): unknown {
   }
   const text = decoded(bytes);
   try {
-    return JSON.parse(text);
+    // Schemas drop a field of this name without a word. An escape could spell it.
+    return text.includes('__proto__') || text.includes('\\u')
+      ? JSON.parse(text, refuseProto)
+      : JSON.parse(text);
   } catch (error) {
+    if (error instanceof AfterimageError) throw error;
     throw failure('invalid_json', { problem: problemOf(text, error) }, { cause: error });
   }
+}
+
+function refuseProto(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw failure('unknown_parameter', { param: key });
+  return value;
 }
 
 /** Nesting of arrays and objects, counted over the bytes; what isn't JSON has some depth as well. */

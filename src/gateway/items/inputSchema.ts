@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { isJsonObject } from '../../core/tools.ts';
 import { oneOfTypes } from './oneOfTypes.ts';
 
 /**
@@ -86,7 +87,7 @@ const functionCall = z.strictObject({
   type: z.literal('function_call'),
   call_id: callId,
   name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
-  arguments: z.string(),
+  arguments: z.string().refine(isJsonObject, 'must be a JSON object'),
   ...echoed,
 });
 

@@ -35,7 +35,7 @@ const samplingExtensions = {
   top_k: z.int().min(0).max(1_000_000).nullish().openapi({ description: 'Extension. 0 keeps all tokens.' }),
   min_p: z.number().min(0).max(1).nullish().openapi({ description: 'Extension.' }),
   repeat_penalty: z.number().min(0.1).max(10).nullish().openapi({ description: 'Extension. 1 is off.' }),
-  seed: z.int().min(0).max(0xffff_ffff).nullish().openapi({ description: 'Extension.' }),
+  seed: z.int().min(0).max(requestLimits.maxSeed).nullish().openapi({ description: 'Extension.' }),
   stop: z
     .union([z.string().min(1), z.array(z.string().min(1)).max(requestLimits.maxStopStrings)])
     .nullish()

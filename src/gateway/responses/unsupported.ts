@@ -1,4 +1,4 @@
-import { failure } from '../../core/errors.ts';
+import { only } from '../http/only.ts';
 import type { CountBody, CreateBody } from './requestSchema.ts';
 import type { WireTool } from './toolSchema.ts';
 
@@ -54,15 +54,4 @@ function refuseTool(tool: WireTool, index: number): void {
   only(`${at}.async`, async, [false], 'a call is answered before the conversation goes on');
   only(`${at}.defer_loading`, deferred, [false], 'all tools are shown to the model');
   only(`${at}.output_schema`, output, [], 'outputs are not checked');
-}
-
-const maxShownLength = 80;
-
-/** Null and undefined are always allowed. */
-function only(param: string, value: unknown, allowed: readonly unknown[], why: string): void {
-  if (value === undefined || value === null || allowed.includes(value)) return;
-  const limit =
-    allowed.length > 0 ? `, only ${allowed.map((one) => JSON.stringify(one)).join(' or ')} is` : '';
-  const problem = `got ${JSON.stringify(value).slice(0, maxShownLength)}${limit} (${why})`;
-  throw failure('unsupported_parameter', { param, problem });
 }
