@@ -106,6 +106,7 @@ export class Engine implements InferencePort {
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerateEvent, void> {
     signal?.throwIfAborted();
+    this.#demandOpen();
     const { runner } = this.#parts;
     const sampling = validateRequest(request);
     const prompt = this.#render(request, true);
@@ -141,6 +142,7 @@ export class Engine implements InferencePort {
 
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
+    this.#demandOpen();
     validateRequest(request);
     answerGrammar(request);
     const prompt = this.#render(request, false);
@@ -164,6 +166,7 @@ export class Engine implements InferencePort {
   }
 
   async countTokens(request: GenerateRequest): Promise<PromptCount> {
+    this.#demandOpen();
     validateRequest(request);
     answerGrammar(request);
     const prompt = this.#render(request, true);
@@ -203,11 +206,16 @@ export class Engine implements InferencePort {
   }
 
   async #close(): Promise<void> {
-    await this.#scheduler.stop(failure('engine_unavailable', { reason: 'it was shut down' }));
+    await this.#scheduler.stop(shutDown());
     const { runner, encoder, backend } = this.#parts;
     encoder.dispose();
     runner.dispose();
     backend.dispose();
+  }
+
+  /** Native memory that is freed would be used, and end the process. @throws engine_unavailable */
+  #demandOpen(): void {
+    if (this.#disposed) throw shutDown();
   }
 
   #render(request: GenerateRequest, addGenerationPrompt: boolean): Segment[] {
@@ -233,15 +241,16 @@ export class Engine implements InferencePort {
   #outputLimit(request: GenerateRequest, prompt: readonly Segment[]): number {
     const { runner, config } = this.#parts;
     // Positions, not tokens, are what the model was trained for: an image takes fewer of them than tokens.
-    const left = Math.min(
-      runner.trainedContext - totalPositions(prompt),
-      config.kvCells - totalCells(prompt),
+    const positions = { limit: runner.trainedContext, used: totalPositions(prompt) };
+    const cells = { limit: config.kvCells, used: totalCells(prompt) };
+    const { limit, used } = [positions, cells].reduce((tightest, other) =>
+      other.limit - other.used < tightest.limit - tightest.used ? other : tightest,
     );
+    const left = limit - used;
     const wanted =
       request.maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
     if (wanted > left) {
-      const limit = this.#contextLimit;
-      throw failure('context_length_exceeded', { needed: limit - left + wanted, limit });
+      throw failure('context_length_exceeded', { needed: used + wanted, limit });
     }
     return wanted;
   }
@@ -275,6 +284,8 @@ export class Engine implements InferencePort {
     });
   }
 }
+
+const shutDown = () => failure('engine_unavailable', { reason: 'it was shut down' });
 
 /** Which calls an answer may hold. */
 function callsOf({ tools = [], toolChoice, parallelToolCalls = true }: GenerateRequest): OutputTextOptions {

@@ -24,6 +24,8 @@ export interface ScriptedEngineOptions {
   readonly script?: Script;
   /** Requests that run at once; the others wait in order. Default 4. */
   readonly maxRunning?: number;
+  /** Whether `calls` is kept; it grows with every call. Default true. */
+  readonly recordCalls?: boolean;
   /** Called when the script says `crashAt`; in a process of its own it ends that process. */
   readonly crash?: () => void;
 }
@@ -53,6 +55,7 @@ export class ScriptedEngine implements InferencePort {
   readonly #script: Script;
   readonly #maxRunning: number;
   readonly #crash: () => void;
+  readonly #recordCalls: boolean;
   readonly #slots: FifoSlots;
   readonly #features = new ScriptedFeatures();
   readonly #runs = new Set<Run>();
@@ -61,11 +64,21 @@ export class ScriptedEngine implements InferencePort {
   #generates = 0;
   #restarts = 0;
 
-  constructor({ script = [], maxRunning = 4, crash = () => {} }: ScriptedEngineOptions = {}) {
+  constructor({
+    script = [],
+    maxRunning = 4,
+    crash = () => {},
+    recordCalls = true,
+  }: ScriptedEngineOptions = {}) {
     this.#script = script;
     this.#maxRunning = maxRunning;
     this.#crash = crash;
+    this.#recordCalls = recordCalls;
     this.#slots = new FifoSlots(maxRunning);
+  }
+
+  #record(call: ScriptedCall): void {
+    if (this.#recordCalls) this.calls.push(call);
   }
 
   async ready(): Promise<EngineInfo> {
@@ -77,7 +90,7 @@ export class ScriptedEngine implements InferencePort {
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerateEvent, void> {
     signal?.throwIfAborted();
-    this.calls.push({ type: 'generate', request });
+    this.#record({ type: 'generate', request });
     checkRequest(request);
     const answer = scriptedAnswer(this.#script, request, this.#generates++);
     const { maxOutputTokens = requestLimits.defaultMaxOutputTokens } = request;
@@ -118,7 +131,7 @@ export class ScriptedEngine implements InferencePort {
       left = run.signal.aborted;
       throw error;
     } finally {
-      if (left) this.calls.push({ type: 'abort', request, pieces: sent });
+      if (left) this.#record({ type: 'abort', request, pieces: sent });
       this.#leave(run);
     }
 
@@ -153,7 +166,7 @@ export class ScriptedEngine implements InferencePort {
 
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
-    this.calls.push({ type: 'prewarm', request });
+    this.#record({ type: 'prewarm', request });
     checkRequest(request);
     const run = await this.#enter(request, signal);
     try {
@@ -172,7 +185,7 @@ export class ScriptedEngine implements InferencePort {
   }
 
   async forget(tenant: string): Promise<void> {
-    this.calls.push({ type: 'forget', tenant });
+    this.#record({ type: 'forget', tenant });
     this.#features.drop(tenant);
     for (const run of this.#runs) run.forgotten ||= run.tenant === tenant;
   }

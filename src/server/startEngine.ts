@@ -15,6 +15,7 @@ export function startEngine(config: ServerConfig, logger: Logger): InferencePort
       ? startNativeEngine(engineConfigOf(config), logger)
       : new ScriptedEngine({
           maxRunning,
+          recordCalls: false,
           script: (request) => ({ pieces: echoPieces(request), delayMs }),
         });
   return new FairPort(engine, { maxRunning, maxWaiting, maxWaitingPerTenant });

@@ -1,4 +1,5 @@
 import type { Sampling } from '../../core/request.ts';
+import { requestLimits } from '../../core/validateRequest.ts';
 import type { Pointer } from '../../llama/binding.ts';
 import type { Llama } from '../../llama/llama.ts';
 import type { GrammarSampler } from './grammarSampler.ts';
@@ -10,9 +11,11 @@ export interface Sampler {
   dispose(): void;
 }
 
+const greedyBelow = 1e-4;
+
 /**
  * Builds the chain in the order llama.cpp's own tools use: bias, penalties, top-k, top-p, min-p, temperature, draw.
- * At temperature 0 the likeliest token is taken, after bias and penalties.
+ * At temperature 0, or so close to it that logits divided by it overflow, the likeliest token is taken, after bias and penalties.
  * Penalties look at the tokens of this answer only, at most `penaltyWindow` of them. Takes over the grammar.
  */
 export function createSampler(
@@ -42,14 +45,14 @@ export function createSampler(
       ),
     );
   }
-  if (sampling.temperature === 0) {
+  if (sampling.temperature < greedyBelow) {
     add(llama.llama_sampler_init_greedy());
   } else {
     if (sampling.topK > 0) add(llama.llama_sampler_init_top_k(sampling.topK));
     if (sampling.topP < 1) add(llama.llama_sampler_init_top_p(sampling.topP, 1));
     if (sampling.minP > 0) add(llama.llama_sampler_init_min_p(sampling.minP, 1));
     add(llama.llama_sampler_init_temp(sampling.temperature));
-    add(llama.llama_sampler_init_dist(sampling.seed ?? Math.floor(Math.random() * 0xffff_ffff)));
+    add(llama.llama_sampler_init_dist(sampling.seed ?? Math.floor(Math.random() * requestLimits.maxSeed)));
   }
 
   let disposed = false;

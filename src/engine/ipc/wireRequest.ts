@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart, GenerateRequest, ImageSource } from '../../core/request.ts';
+import { imageKey } from '../prompt/imageKey.ts';
 
 /** An image as it crosses the process border: its pixels follow only when the engine asks for them. */
 export type WireImage = Omit<ImageSource, 'pixels'>;
@@ -13,11 +14,6 @@ export interface WireMessage extends Omit<ChatMessage, 'content'> {
 
 export interface WireRequest extends Omit<GenerateRequest, 'messages'> {
   readonly messages: readonly WireMessage[];
-}
-
-/** Names an image within a request: the same picture at another size is another image. */
-export function imageKey(image: WireImage): string {
-  return `${image.digest}:${image.width}x${image.height}`;
 }
 
 export function toWireRequest(request: GenerateRequest): WireRequest {

@@ -2,6 +2,7 @@ import { Template } from '@huggingface/jinja';
 import { failure } from '../../core/errors.ts';
 import type { ChatMessage } from '../../core/request.ts';
 import type { FunctionTool } from '../../core/tools.ts';
+import { imageKey } from './imageKey.ts';
 import type { Segment } from './segment.ts';
 import { SegmentWriter } from './segmentWriter.ts';
 import { SpecialSpellings } from './specialSpellings.ts';
@@ -98,10 +99,10 @@ export class ChatTemplate {
       }
     } else if (item.kind === 'tokens') writer.tokens(item.tokens);
     else {
-      const { digest, width, height } = item.image;
+      const { width, height } = item.image;
       writer.image({
         kind: 'image',
-        key: `${digest}:${width}x${height}`,
+        key: imageKey(item.image),
         columns: width / this.#imageTokenPixels,
         rows: height / this.#imageTokenPixels,
       });

@@ -23,8 +23,8 @@ interface PromptImage {
 
 /**
  * Continuous batching. Each step decodes the next token of every running sequence together with a bounded slice of one
- * prompt, then a slice of one image's prompt tokens or of one encode; so a running answer never waits for more than one
- * slice of somebody else's picture. An abort takes effect before the next step.
+ * prompt, then a slice of one image's prompt tokens and one of an encode; so between two tokens of a running answer there are
+ * at most these slices of other requests. An abort takes effect before the next step.
  *
  * Cost of a step outside the model: one entry per running sequence; admissions are looked at only when something changed.
  */
