@@ -14,6 +14,14 @@ const file = (name: string, content: string | Uint8Array): string => {
 };
 
 describe('ask', () => {
+  test('a question may be called like a folder, be stopped by several texts, and cut short', async () => {
+    const args = ['ask', rabbit, '--stop', 'zzz', '--stop', 'qqq', '--max-tokens', '1', '-t', '1e-9', 'docs'];
+    const { code, stdout, stderr } = await runCli(args);
+    expect(code).toBe(0);
+    expect(stdout.trim()).not.toBe('');
+    expect(stderr).toContain('cut at the token limit');
+  });
+
   test('answers on stdout, and says on stderr what it cost', async () => {
     const { code, stdout, stderr } = await runCli(['ask', rabbit, 'How much does it cost']);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '$49.\n' });
@@ -33,6 +41,15 @@ describe('ask', () => {
 });
 
 describe('chat', () => {
+  test('piped: a path is a question, an unknown command ends it, a picture may have blanks in its name', async () => {
+    const picture = file('two  blanks.png', readFileSync(rabbit));
+    const input = `/image ${picture}\n/tmp/x is what?\n/imgae ${picture}\nWhat is it?\n`;
+    const { code, stdout, stderr } = await runCli(['chat'], { input });
+    expect(stdout.split('\n')).toHaveLength(2);
+    expect(stderr).toContain('/imgae: is no command, /help lists them. [invalid_parameter]');
+    expect(code).toBe(2);
+  });
+
   test('piped: every line is a question, commands work, the picture is encoded once', async () => {
     const input = [
       'What is the brand?',
@@ -53,8 +70,11 @@ describe('chat', () => {
 
   test('an interrupt ends a piped chat with 130', async () => {
     const args = ['chat', '--temperature', '2', '--max-tokens', '1500', '--seed', '3'];
-    const { code } = await runCli(args, { input: 'Tell me a story.\nAnd another.\n', signalAtOutput: true });
-    expect(code).toBe(130);
+    const { code, stderr } = await runCli(args, {
+      input: 'Tell me a story.\nAnd another.\n',
+      signalAtOutput: true,
+    });
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
   });
 });
 
@@ -78,6 +98,7 @@ describe('what goes wrong is said in one line, with an exit code', () => {
     ['unknown option', ask('--colour', 'red'), 2, /unknown option '--colour'/],
     ['a number that is none', ask('--temperature', 'hot'), 2, /A number is needed/],
     ['a parameter out of range', ask('--temperature', '3'), 2, /temperature: must be from 0 to 2, got 3/],
+    ['a seed that means random', ask('--seed', '4294967295'), 2, /seed: must be .* to 4294967294/],
     ['no question', ['ask', rabbit], 2, /question: is missing/],
     ['no threads', ask('--threads', '0'), 2, /threads: must be from 1 to 512, got 0/],
     [

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { failure } from '../core/errors.ts';
 import { imageSourceFromFile } from '../images/load.ts';
+import { sniff } from '../images/sniff.ts';
 import { startNativeEngine } from '../inference/nativeEngine.ts';
+import { untilAborted } from '../inference/untilAborted.ts';
 import { Conversation } from './conversation.ts';
 import { createLogger } from './logger.ts';
 import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } from './options.ts';
@@ -13,8 +15,8 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
   const question = words.at(-1) ?? '';
   if (question.trim() === '') throw failure('invalid_parameter', { param: 'question', problem: 'is empty' });
   // A picture alone would be taken for the question.
-  if (existsSync(question)) {
-    const problem = `is missing, the last argument is the file ${question}`;
+  if (await isPicture(question)) {
+    const problem = `is missing, the last argument is the picture ${question}`;
     throw failure('invalid_parameter', { param: 'question', problem });
   }
   // Pictures first: a wrong path is told before a model is loaded.
@@ -23,6 +25,8 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
   process.once('SIGINT', () => interrupt.abort());
   const engine = startNativeEngine(engineConfig(flags), createLogger(flags.log));
   try {
+    // A large model may load for longer than a request would wait for it.
+    await untilAborted(engine.ready(), interrupt.signal);
     const conversation = new Conversation(engine, {
       system: flags.system,
       generation: generationOptions(flags),
@@ -37,5 +41,14 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
     }
   } finally {
     await engine.dispose();
+  }
+}
+
+async function isPicture(path: string): Promise<boolean> {
+  try {
+    sniff(await readFile(path));
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -65,32 +65,46 @@ class ChatSession {
     lines.on('SIGINT', () => this.#interrupt());
     process.on('SIGINT', () => this.#interrupt());
     lines.setPrompt('> ');
-    if (this.isTerminal) lines.prompt();
+    let isOpen = true;
+    lines.once('close', () => {
+      isOpen = false;
+    });
+    const prompt = (): void => {
+      // Ctrl-D during an answer has closed it.
+      if (this.isTerminal && isOpen) lines.prompt();
+    };
+    prompt();
     for await (const line of lines) {
       this.#interrupted = false;
       const text = line.trim();
       if (text === '/exit') break;
       if (text) await this.#handle(text);
-      if (this.isTerminal) lines.prompt();
+      prompt();
     }
     lines.close();
   }
 
   async #handle(text: string): Promise<void> {
     try {
-      if (text.startsWith('/')) await this.#command(text);
+      if (/^\/[a-z]+(\s|$)/.test(text)) await this.#command(text);
       else await this.#ask(text);
     } catch (error) {
       if (!this.isTerminal || !(error instanceof AfterimageError || isAbort(error))) throw error;
       process.stderr.write(isAbort(error) ? '\n(stopped)\n' : `${describeError(error)}\n`);
+      if (error instanceof AfterimageError && error.code === 'context_length_exceeded') {
+        process.stderr.write('/reset starts over, without what was said and shown.\n');
+      }
     }
   }
 
   async #command(text: string): Promise<void> {
-    const [command, ...rest] = text.split(/\s+/);
+    const [command = ''] = text.split(/\s/, 1);
     switch (command) {
       case '/image': {
-        const path = rest.join(' ').replace(/^(["'])(.*)\1$/, '$2');
+        const path = text
+          .slice(command.length)
+          .trim()
+          .replace(/^(["'])(.*)\1$/, '$2');
         if (path === '') throw failure('invalid_parameter', { param: '/image', problem: 'needs a file' });
         const image = await imageSourceFromFile(path, this.#flags.detail);
         this.conversation.addImage(image);
@@ -103,8 +117,11 @@ class ChatSession {
       case '/reset':
         this.conversation.reset();
         return;
-      default:
+      case '/help':
         process.stderr.write(`${help}\n`);
+        return;
+      default:
+        throw failure('invalid_parameter', { param: command, problem: 'is no command, /help lists them' });
     }
   }
 

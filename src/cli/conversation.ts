@@ -36,12 +36,6 @@ export class Conversation {
     this.#pendingImages.push(image);
   }
 
-  /** Encodes and prefills what is known of the next question, so that its answer starts sooner. */
-  async prewarm(signal: AbortSignal): Promise<void> {
-    if (this.#pendingImages.length === 0) return;
-    await this.#engine.prewarm(this.#request([...this.#messages, this.#question('')]), { signal });
-  }
-
   /**
    * Asks and streams the answer through `onText`. A stopped answer stays in the conversation as far as it came; a
    * question that got no answer at all is taken back, with its pictures waiting for the next one.

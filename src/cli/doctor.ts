@@ -101,7 +101,7 @@ function describe(findings: Findings): string {
     ['', engine.instructionSets],
     [
       'Model',
-      `${engine.model}, ${(engine.parameters / 1e6).toFixed(1)} M parameters, context ${engine.contextTokens}`,
+      `${engine.model}, ${(engine.parameters / 1e6).toFixed(1)} M parameters of text, context ${engine.contextTokens}`,
     ],
     [
       '',

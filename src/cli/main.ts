@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ask } from './ask.ts';
 import { chat } from './chat.ts';
 import { doctor } from './doctor.ts';
-import { describeError, exitCodeOf, exitCodes } from './exitCodes.ts';
+import { describeError, exitCodeOf, exitCodes, isAbort } from './exitCodes.ts';
 import { addKeyCommands, addSessionCommands } from './groups.ts';
 import { addAnswerOptions, addEngineOptions } from './options.ts';
 import { serve } from './serve.ts';
@@ -57,10 +57,12 @@ addSessionCommands(program);
 addKeyCommands(program);
 
 // A reader that has seen enough (`| head`) is no failure; the engine process ends with this one.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
-  throw error;
-});
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+    throw error;
+  });
+}
 
 try {
   await program.parseAsync();
@@ -69,7 +71,8 @@ try {
     // Commander has printed its message; help and version are no failures.
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   } else {
-    process.stderr.write(`${describeError(error)}\n`);
+    // Who pressed Ctrl-C knows why it ends.
+    if (!isAbort(error)) process.stderr.write(`${describeError(error)}\n`);
     process.exitCode = exitCodeOf(error);
   }
 }

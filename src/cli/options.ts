@@ -62,7 +62,7 @@ export function addAnswerOptions(command: Command): Command {
     .option('--min-p <x>', 'drop tokens below this share of the likeliest', decimal)
     .option('--seed <n>', 'makes sampling repeatable', wholeNumber)
     .option('-n, --max-tokens <n>', 'longest answer in tokens', wholeNumber)
-    .option('--stop <text...>', 'end the answer before this text')
+    .option('--stop <text>', 'end the answer before this text; can be given more than once', collect)
     .option('--json', 'one JSON object per answer on stdout');
 }
 
@@ -97,6 +97,10 @@ function wholeNumber(text: string): number {
 }
 
 function decimal(text: string): number {
-  if (!/^-?\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('A number is needed.');
+  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new InvalidArgumentError('A number is needed.');
   return Number(text);
+}
+
+function collect(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text];
 }

@@ -10,6 +10,7 @@ export function statsLine(result: GenerateResult): string {
   parts.push(`first token ${milliseconds(timings.firstTokenMs)}`);
   const speed = tokensPerSecond(result);
   if (speed !== undefined) parts.push(`${speed.toFixed(speed < 10 ? 1 : 0)} tokens/s`);
+  if (result.finishReason === 'length') parts.push('cut at the token limit');
   return parts.join(' · ');
 }
 
