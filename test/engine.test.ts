@@ -261,6 +261,11 @@ describe('answers', () => {
       code: 'context_length_exceeded',
       details: { limit: 2048 },
     });
+    // Pictures take more cells than positions: here the cache is the tighter of the two limits.
+    const tooMany = complete({ messages: Array.from({ length: 100 }, () => messages[0] as ChatMessage) });
+    const { details } = await tooMany.catch((error) => error);
+    expect(details.limit).toBe(8192);
+    expect(details.needed).toBeGreaterThan(100 * 120);
     const noSuchToken = complete({ messages, sampling: { logitBias: { 999999: 1 } } });
     await expect(noSuchToken).rejects.toMatchObject({ code: 'invalid_parameter' });
     const hot = complete({ messages, sampling: { temperature: 3 } });
@@ -313,4 +318,14 @@ test('more conversations than ids and cells: idle ones are dropped, answers stay
   } finally {
     await small.dispose();
   }
+});
+
+// Last: it closes the engine.
+test('a closed engine says so, instead of using memory that is freed', async () => {
+  const messages = [await question('What is it?')];
+  await engine.dispose();
+  const closed = { code: 'engine_unavailable' };
+  await expect(complete({ messages })).rejects.toMatchObject(closed);
+  await expect(engine.prewarm({ tenant, messages })).rejects.toMatchObject(closed);
+  await expect(engine.countTokens({ tenant, messages })).rejects.toMatchObject(closed);
 });

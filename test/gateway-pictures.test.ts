@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { chatRoutes } from '../src/gateway/chat/routes.ts';
 import { conversationRoutes } from '../src/gateway/conversations/routes.ts';
+import { newRoutes } from '../src/gateway/http/newRoutes.ts';
 import type { WireInput } from '../src/gateway/items/inputSchema.ts';
 import { toInputItems } from '../src/gateway/items/toInputItems.ts';
 import { fetchPicture } from '../src/gateway/pictures/fetchPicture.ts';
 import { publicInternet } from '../src/gateway/pictures/fetchRules.ts';
 import { pictureName } from '../src/gateway/pictures/pictureName.ts';
+import { responsesRoutes } from '../src/gateway/responses/routes.ts';
 import { routeFixtures } from './helpers/routeFixture.ts';
 import { flat } from './pictures.ts';
 
@@ -196,4 +199,49 @@ describe('pictures by name', () => {
     expect([foreign.status, unknown.status]).toEqual([404, 404]);
     expect(foreign.code).toBe(unknown.code);
   });
+});
+
+test.each([
+  ['/v1/responses', 'input', 'image_url'],
+  ['/v1/chat/completions', 'messages', 'image_url.url'],
+])('what is no picture is said of the field that brought it, on %s', async (path, field, source) => {
+  const { request } = await open((parts) =>
+    newRoutes().route('/', responsesRoutes(parts)).route('/', chatRoutes(parts)),
+  );
+  const url = dataUrl(Buffer.from('no picture at all'));
+  const part =
+    field === 'input' ? { type: 'input_image', image_url: url } : { type: 'image_url', image_url: { url } };
+  const text = { type: field === 'input' ? 'input_text' : 'text', text: 'What is it?' };
+  const reply = await request('POST', path, { [field]: [{ role: 'user', content: [text, part] }] });
+  expect(await errorOf(reply)).toMatchObject({
+    status: 400,
+    code: 'image_format_unknown',
+    param: `${field}[0].content[1].${source}`,
+  });
+});
+
+test.each([
+  [
+    '/v1/responses',
+    { input: [{ type: 'function_call', call_id: 'c', name: 'f', arguments: '[1' }] },
+    'input[0].arguments',
+  ],
+  [
+    '/v1/chat/completions',
+    {
+      messages: [
+        {
+          role: 'assistant',
+          tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '' } }],
+        },
+      ],
+    },
+    'messages[0].tool_calls[0].function.arguments',
+  ],
+])('arguments that are no JSON object are refused on %s', async (path, body, param) => {
+  const { request } = await open((parts) =>
+    newRoutes().route('/', responsesRoutes(parts)).route('/', chatRoutes(parts)),
+  );
+  const reply = await request('POST', path, body);
+  expect(await errorOf(reply)).toMatchObject({ status: 400, code: 'invalid_parameter', param });
 });

@@ -46,3 +46,19 @@ test('what is not UTF-8 is refused', () => {
     'The body is not JSON: it is not UTF-8.',
   );
 });
+
+test.each(['{"__proto__": 1}', '{"a": [{"\\u005f_proto__": {}}]}'])(
+  '%s is refused: schemas would not see it',
+  (text) => {
+    expect(() => parseJson(Buffer.from(text), 32)).toThrow(
+      expect.objectContaining({ code: 'unknown_parameter', details: { param: '__proto__' } }),
+    );
+  },
+);
+
+test('as a value it is text like any other', () => {
+  expect(parseJson(Buffer.from('{"a": "__proto__", "b": "\\u005f"}'), 32)).toEqual({
+    a: '__proto__',
+    b: '_',
+  });
+});
