@@ -11,21 +11,22 @@ import type {
   PromptCount,
   Sampling,
 } from '../core/request.ts';
-import { requestLimits, validateRequest } from '../core/validateRequest.ts';
+import { validateRequest } from '../core/validateRequest.ts';
 import { openBackend } from '../llama/backend.ts';
 import { openNative } from '../llama/native.ts';
 import { resolveModelPair } from '../models/pair.ts';
 import { type EngineConfig, resolveConfig } from './config.ts';
+import { contextLimit, outputLimit } from './contextLimits.ts';
 import { answerGrammar } from './decode/grammar/answerGrammar.ts';
 import { createGrammarSampler } from './decode/grammarSampler.ts';
-import { OutputText, type OutputTextOptions } from './decode/outputText.ts';
+import { callsOf, OutputText } from './decode/outputText.ts';
 import { Runner } from './decode/runner.ts';
 import { createSampler } from './decode/sampler.ts';
 import { describe, type LoadedParts } from './info.ts';
 import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
 import { ChatTemplate } from './prompt/chatTemplate.ts';
-import { totalCells, totalPositions } from './prompt/commonPrefix.ts';
+import { totalCells } from './prompt/commonPrefix.ts';
 import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
@@ -110,7 +111,7 @@ export class Engine implements InferencePort {
     const { runner } = this.#parts;
     const sampling = validateRequest(request);
     const prompt = this.#render(request, true);
-    const maxOutputTokens = this.#outputLimit(request, prompt);
+    const maxOutputTokens = outputLimit(request, prompt, this.#parts);
     const output = new OutputText(runner.vocabulary, request.stop ?? [], callsOf(request));
     const gbnf = answerGrammar(request);
     const events = new AsyncQueue<GenerateEvent>();
@@ -174,7 +175,7 @@ export class Engine implements InferencePort {
     return {
       promptTokens: totalCells(prompt),
       imageTokens: images.reduce((sum, image) => sum + segmentCells(image), 0),
-      limit: this.#contextLimit,
+      limit: contextLimit(this.#parts),
     };
   }
 
@@ -232,29 +233,6 @@ export class Engine implements InferencePort {
     this.#parts.logger.debug({ ...(traceparent && { traceparent }), ...fields }, 'engine: answered');
   }
 
-  get #contextLimit(): number {
-    const { runner, config } = this.#parts;
-    return Math.min(runner.trainedContext, config.kvCells);
-  }
-
-  /** @throws context_length_exceeded when the prompt and the answer asked for don't fit the model or the cache. */
-  #outputLimit(request: GenerateRequest, prompt: readonly Segment[]): number {
-    const { runner, config } = this.#parts;
-    // Positions, not tokens, are what the model was trained for: an image takes fewer of them than tokens.
-    const positions = { limit: runner.trainedContext, used: totalPositions(prompt) };
-    const cells = { limit: config.kvCells, used: totalCells(prompt) };
-    const { limit, used } = [positions, cells].reduce((tightest, other) =>
-      other.limit - other.used < tightest.limit - tightest.used ? other : tightest,
-    );
-    const left = limit - used;
-    const wanted =
-      request.maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
-    if (wanted > left) {
-      throw failure('context_length_exceeded', { needed: used + wanted, limit });
-    }
-    return wanted;
-  }
-
   #submit(
     request: GenerateRequest,
     prompt: readonly Segment[],
@@ -286,9 +264,3 @@ export class Engine implements InferencePort {
 }
 
 const shutDown = () => failure('engine_unavailable', { reason: 'it was shut down' });
-
-/** Which calls an answer may hold. */
-function callsOf({ tools = [], toolChoice, parallelToolCalls = true }: GenerateRequest): OutputTextOptions {
-  if (toolChoice === 'none') return {};
-  return { toolNames: tools.map(({ name }) => name), stopAfterCall: !parallelToolCalls };
-}

@@ -1,3 +1,4 @@
+import type { GenerateRequest } from '../../core/request.ts';
 import type { ToolCall } from '../../core/tools.ts';
 import type { Tokenizer } from '../prompt/tokenizer.ts';
 import { StopStrings } from './stopStrings.ts';
@@ -135,4 +136,14 @@ export class OutputText {
     for (const token of this.#tokens.slice(0, tokenCount)) utf8.push(this.#tokenizer.bytesOf(token));
     return utf8.flush() === '';
   }
+}
+
+/** Which calls an answer may hold. */
+export function callsOf({
+  tools = [],
+  toolChoice,
+  parallelToolCalls = true,
+}: GenerateRequest): OutputTextOptions {
+  if (toolChoice === 'none') return {};
+  return { toolNames: tools.map(({ name }) => name), stopAfterCall: !parallelToolCalls };
 }
