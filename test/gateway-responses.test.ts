@@ -188,7 +188,9 @@ describe('turns', () => {
   test('a prewarmed prompt has no output and can be built on', async () => {
     const fixture = await openResponses();
     const warm = await create(fixture, { input: 'one', prompt_cache_options: { prewarm: true } });
-    expect(warm).toMatchObject({ status: 'completed', output: [], usage: null, afterimage: null });
+    expect(warm).toMatchObject({ status: 'completed', output: [], usage: { output_tokens: 0 } });
+    expect(warm.usage?.input_tokens).toBeGreaterThan(0);
+    expect(warm).toMatchObject({ afterimage: { tokens_computed: warm.usage?.input_tokens } });
     const next = await create(fixture, { input: 'two', previous_response_id: warm.id });
     expect(next.status).toBe('completed');
   });

@@ -107,6 +107,9 @@ test('a picture that was prewarmed is there when the question comes', async () =
     prompt_cache_options: { prewarm: true } as object,
   });
   expect([warm.status, warm.output]).toEqual(['completed', []]);
+  expect(costOf(warm).images_encoded).toBe(1);
+  expect(costOf(warm).tokens_computed).toBeGreaterThan(60);
+  expect(warm.usage?.output_tokens).toBe(0);
   const asked = await client.responses.create({
     model,
     input: 'What is this?',

@@ -169,6 +169,7 @@ describe('ends', () => {
     const { blobId } = await manager.files.putPicture('acme', picture);
     const warm = await ask(manager, { input: say('look', { blobId }), prewarm: true });
     expect(warm.response.output).toEqual([]);
+    expect(warm.response.result?.usage).toMatchObject({ imagesEncoded: 1, outputTokens: 0 });
     const turn = await ask(manager, { input: say('what is it?'), previousResponseId: warm.response.id });
     expect(turn.response.result?.usage).toMatchObject({ imagesEncoded: 0, imagesReused: 1 });
     expect((await engine.stats()).encoderCalls).toBe(1);

@@ -1,4 +1,11 @@
-import type { EngineInfo, EngineStats, GenerateEvent, GenerateRequest, PromptCount } from './request.ts';
+import type {
+  EngineInfo,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  PrewarmResult,
+  PromptCount,
+} from './request.ts';
 
 /**
  * Where answers come from. The native engine, the scripted engine and (later) upstream servers stand behind it; what
@@ -16,7 +23,7 @@ export interface InferencePort {
   generate(request: GenerateRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerateEvent>;
 
   /** Encodes and prefills what a later `generate` with the same messages would need. No output, idempotent. */
-  prewarm(request: GenerateRequest, options?: { signal?: AbortSignal }): Promise<void>;
+  prewarm(request: GenerateRequest, options?: { signal?: AbortSignal }): Promise<PrewarmResult>;
 
   /** What the prompt of a request would take. Nothing is encoded or computed. Same errors as `generate`, but for its length. */
   countTokens(request: GenerateRequest): Promise<PromptCount>;

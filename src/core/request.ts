@@ -162,3 +162,6 @@ export interface EngineStats {
   /** How often the engine process was started again after it died. */
   readonly restarts: number;
 }
+
+/** What preparing a prompt took; no token was generated. */
+export type PrewarmResult = Pick<GenerateResult, 'usage' | 'timings'>;

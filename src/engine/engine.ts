@@ -8,6 +8,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   ImageSource,
+  PrewarmResult,
   PromptCount,
   Sampling,
 } from '../core/request.ts';
@@ -141,17 +142,17 @@ export class Engine implements InferencePort {
     }
   }
 
-  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     signal?.throwIfAborted();
     this.#demandOpen();
     validateRequest(request);
     answerGrammar(request);
     const prompt = this.#render(request, false);
     const output = new OutputText(this.#parts.runner.vocabulary, []);
-    const ended = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<PrewarmResult>();
     const sequence = this.#submit(request, prompt, { maxOutputTokens: 0 }, output, {
       onDelta: () => {},
-      onDone: () => ended.resolve(),
+      onDone: ({ usage, timings }) => ended.resolve({ usage, timings }),
       onError: ended.reject,
     });
     const onAbort = (): void => {
@@ -160,7 +161,7 @@ export class Engine implements InferencePort {
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      await ended.promise;
+      return await ended.promise;
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }

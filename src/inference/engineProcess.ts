@@ -5,6 +5,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  PrewarmResult,
   PromptCount,
 } from '../core/request.ts';
 import { toWireRequest } from '../engine/ipc/wireRequest.ts';
@@ -90,9 +91,9 @@ export class EngineProcess implements InferencePort {
     }
   }
 
-  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     const { call } = await this.#call('prewarm', request, signal);
-    await call.reply('finished');
+    return (await call.reply('prewarmed')).result;
   }
 
   async countTokens(request: GenerateRequest): Promise<PromptCount> {

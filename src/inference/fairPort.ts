@@ -5,6 +5,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  PrewarmResult,
   PromptCount,
 } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
@@ -44,10 +45,10 @@ export class FairPort implements InferencePort {
     }
   }
 
-  async prewarm(request: GenerateRequest, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async prewarm(request: GenerateRequest, options: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     const release = await this.#take(request, options.signal);
     try {
-      await this.#engine.prewarm(request, options);
+      return await this.#engine.prewarm(request, options);
     } finally {
       release();
     }

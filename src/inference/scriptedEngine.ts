@@ -7,6 +7,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  PrewarmResult,
   PromptCount,
 } from '../core/request.ts';
 import type { ToolCall } from '../core/tools.ts';
@@ -77,6 +78,34 @@ export class ScriptedEngine implements InferencePort {
     this.#slots = new FifoSlots(maxRunning);
   }
 
+  /** What a prompt took before its first token. Counts it. */
+  #prompted(
+    request: GenerateRequest,
+    pictures: { readonly encoded: number; readonly reused: number },
+    { arrivedAt, startedAt, encodedAt }: { arrivedAt: number; startedAt: number; encodedAt: number },
+  ): PrewarmResult {
+    const prompt = scriptedPromptTokens(request);
+    this.#sums.promptTokens += prompt.all;
+    this.#sums.imagesReused += pictures.reused;
+    return {
+      usage: {
+        promptTokens: prompt.all,
+        imageTokens: prompt.image,
+        reusedTokens: 0,
+        outputTokens: 0,
+        imagesEncoded: pictures.encoded,
+        imagesReused: pictures.reused,
+      },
+      timings: {
+        queuedMs: startedAt - arrivedAt,
+        encodeMs: encodedAt - startedAt,
+        prefillMs: 0,
+        firstTokenMs: encodedAt - arrivedAt,
+        decodeMs: 0,
+      },
+    };
+  }
+
   #record(call: ScriptedCall): void {
     if (this.#recordCalls) this.calls.push(call);
   }
@@ -135,9 +164,7 @@ export class ScriptedEngine implements InferencePort {
       this.#leave(run);
     }
 
-    const prompt = scriptedPromptTokens(request);
-    this.#sums.promptTokens += prompt.all;
-    this.#sums.imagesReused += pictures.reused;
+    const { usage, timings } = this.#prompted(request, pictures, { arrivedAt, startedAt, encodedAt });
     yield {
       type: 'done',
       result: {
@@ -145,18 +172,9 @@ export class ScriptedEngine implements InferencePort {
         toolCalls,
         tokens: [...pieces, ...toolCalls.map(callText)].map((piece) => crc32(piece) & 0x7fff_ffff),
         finishReason: !isWhole ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop',
-        usage: {
-          promptTokens: prompt.all,
-          imageTokens: prompt.image,
-          reusedTokens: 0,
-          outputTokens: sent,
-          imagesEncoded: pictures.encoded,
-          imagesReused: pictures.reused,
-        },
+        usage: { ...usage, outputTokens: sent },
         timings: {
-          queuedMs: startedAt - arrivedAt,
-          encodeMs: encodedAt - startedAt,
-          prefillMs: 0,
+          ...timings,
           firstTokenMs: firstTokenAt - arrivedAt,
           decodeMs: performance.now() - firstTokenAt,
         },
@@ -164,14 +182,16 @@ export class ScriptedEngine implements InferencePort {
     };
   }
 
-  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     signal?.throwIfAborted();
     this.#record({ type: 'prewarm', request });
     checkRequest(request);
+    const arrivedAt = performance.now();
     const run = await this.#enter(request, signal);
+    const startedAt = performance.now();
     try {
-      const { reused } = await this.#features.hold(request, run.signal);
-      this.#sums.imagesReused += reused;
+      const pictures = await this.#features.hold(request, run.signal);
+      return this.#prompted(request, pictures, { arrivedAt, startedAt, encodedAt: performance.now() });
     } finally {
       this.#leave(run);
     }

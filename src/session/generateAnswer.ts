@@ -4,7 +4,7 @@ import type { GenerateRequest, GenerateResult } from '../core/request.ts';
 import type { ToolCall } from '../core/tools.ts';
 
 /**
- * Lets the engine answer, or only prepare for it; undefined when there is to be no answer.
+ * Lets the engine answer, or only prepare for it; then there is no text, and what that took.
  * @throws turn_timeout, the signal's reason, and what the engine throws
  */
 export async function generateAnswer(
@@ -17,15 +17,15 @@ export async function generateAnswer(
     onDelta: (text: string) => void | Promise<void>;
     onCall: (call: ToolCall) => void;
   },
-): Promise<GenerateResult | undefined> {
+): Promise<GenerateResult> {
   const { limitMs } = options;
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(failure('turn_timeout', { limitMs })), limitMs);
   const signal = AbortSignal.any([options.signal, deadline.signal]);
   try {
     if (options.prewarm) {
-      await engine.prewarm(request, { signal });
-      return undefined;
+      const cost = await engine.prewarm(request, { signal });
+      return { text: '', tokens: [], toolCalls: [], finishReason: 'stop', ...cost };
     }
     for await (const event of engine.generate(request, { signal })) {
       if (event.type === 'done') return event.result;

@@ -40,7 +40,7 @@ export async function runDraft(
   const finished = finishedResponse(response, generated, {
     nowMs: clock.nowMs(),
     droppedItems,
-    comparison: other && generated ? compare(other, generated.usage) : null,
+    comparison: other ? compare(other, generated.usage) : null,
   });
-  return { response: finished, items: generated ? answer.items(generated) : [] };
+  return { response: finished, items: prewarm ? [] : answer.items(generated) };
 }

@@ -3,14 +3,13 @@ import type { Comparison, ResponseRecord, SessionRecord } from './record.ts';
 import { tierOf } from './tier.ts';
 import { type ResponseView, responseView } from './view.ts';
 
-/** The response as it will be committed; without a result when nothing was to be generated. */
+/** The response as it will be committed. */
 export function finishedResponse(
   response: ResponseRecord,
-  generated: GenerateResult | undefined,
+  generated: GenerateResult,
   about: { nowMs: number; droppedItems: number; comparison: Comparison | null },
 ): ResponseRecord {
   const { nowMs, droppedItems, comparison } = about;
-  if (!generated) return { ...response, status: 'completed', completedAtMs: nowMs };
   const { finishReason, usage, timings } = generated;
   return {
     ...response,

@@ -7,6 +7,7 @@ import type {
   FinishReason,
   GenerateEvent,
   GenerateRequest,
+  PrewarmResult,
   PromptCount,
 } from '../../src/core/request.ts';
 import type { ToolCall } from '../../src/core/tools.ts';
@@ -69,8 +70,14 @@ export class PlannedEngine implements InferencePort {
     };
   }
 
-  async prewarm(request: GenerateRequest): Promise<void> {
+  async prewarm(request: GenerateRequest): Promise<PrewarmResult> {
     this.requests.push(request);
+    const { promptTokens, imageTokens } = promptCount(request);
+    const imagesEncoded = imageTokens / 4;
+    return {
+      usage: { promptTokens, imageTokens, reusedTokens: 0, outputTokens: 0, imagesEncoded, imagesReused: 0 },
+      timings: { queuedMs: 0, encodeMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0 },
+    };
   }
 
   async countTokens(request: GenerateRequest): Promise<PromptCount> {

@@ -1,4 +1,10 @@
-import type { EngineInfo, EngineStats, GenerateResult, PromptCount } from '../../core/request.ts';
+import type {
+  EngineInfo,
+  EngineStats,
+  GenerateResult,
+  PrewarmResult,
+  PromptCount,
+} from '../../core/request.ts';
 import type { ToolCall } from '../../core/tools.ts';
 import type { LogLevel } from './logger.ts';
 import type { WireError } from './wireError.ts';
@@ -10,7 +16,7 @@ import type { WireRequest } from './wireRequest.ts';
  *
  * `start` comes first and is answered by `ready` or `failed`; nothing else is sent before `ready`. `generate`, `prewarm`,
  * `countTokens`, `forget` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
- * one of `done`, `finished`, `count`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
+ * one of `done`, `prewarmed`, `finished`, `count`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
  */
 export type ToEngine =
   | { readonly type: 'start'; readonly config: unknown }
@@ -42,6 +48,7 @@ export type EngineReply =
   | { readonly type: 'toolCall'; readonly id: number; readonly call: ToolCall }
   | { readonly type: 'done'; readonly id: number; readonly result: GenerateResult }
   | { readonly type: 'count'; readonly id: number; readonly count: PromptCount }
+  | { readonly type: 'prewarmed'; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: 'finished'; readonly id: number }
   | { readonly type: 'stats'; readonly id: number; readonly stats: EngineStats }
   | { readonly type: 'aborted'; readonly id: number }

@@ -114,8 +114,11 @@ async function answer(
       return done;
     }
     case 'prewarm':
-      await port.prewarm(fromWireRequest(message.request, fetchPixels), { signal });
-      return { type: 'finished', id };
+      return {
+        type: 'prewarmed',
+        id,
+        result: await port.prewarm(fromWireRequest(message.request, fetchPixels), { signal }),
+      };
     case 'countTokens':
       return {
         type: 'count',
