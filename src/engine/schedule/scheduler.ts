@@ -38,6 +38,7 @@ export class Scheduler {
   readonly #step: DecodeStep;
   /** In order of arrival. */
   readonly #running: Sequence[] = [];
+  readonly #forgetting = new Set<string>();
   #admissionsChanged = false;
   /** Something happened since the last step began: looked at before sleeping, so that no wake-up is lost. */
   #woken = false;
@@ -91,10 +92,12 @@ export class Scheduler {
     this.wake();
   }
 
-  /** Drops a tenant's idle sequences, and those that run or wait when they end. */
+  /** Drops a tenant's idle sequences before the next step, and those that run or wait when they end. */
   forget(tenant: string): void {
-    this.cache.forget(tenant);
     for (const sequence of this.#waiting) sequence.forgotten ||= sequence.request.tenant === tenant;
+    // Native memory is not to be touched while a step runs on another thread.
+    this.#forgetting.add(tenant);
+    this.wake();
   }
 
   wake(): void {
@@ -129,6 +132,9 @@ export class Scheduler {
   /** Returns whether there was anything to do. */
   async #advance(): Promise<boolean> {
     this.#dropAborted();
+    for (const tenant of this.#forgetting) this.cache.forget(tenant);
+    this.#admissionsChanged ||= this.#forgetting.size > 0;
+    this.#forgetting.clear();
     this.#admit();
     const prompt = this.#nextPrompt();
     const decoded = await this.#decodeTokens(prompt?.image ? undefined : prompt?.sequence);
