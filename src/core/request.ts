@@ -98,6 +98,8 @@ export interface Timings {
   readonly queuedMs: number;
   readonly encodeMs: number;
   readonly prefillMs: number;
+  /** Bringing attention state back from a tier below the engine's cache; 0 or left out: none was. */
+  readonly loadMs?: number;
   /** From arrival at the engine to the first sampled token. */
   readonly firstTokenMs: number;
   /** From the first sampled token to the last. */
@@ -155,6 +157,10 @@ export interface EngineStats {
   readonly kvCellsUsed: number;
   readonly kvCellsTotal: number;
   readonly featureBytes: number;
+  /** Attention state of idle sequences outside the cache. */
+  readonly stateBytes: number;
+  /** How often such state was brought back. */
+  readonly restoredSequences: number;
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly outputTokens: number;

@@ -22,6 +22,8 @@ export interface EngineConfig {
   readonly overtakeBoundMs?: number;
   readonly visionWeightType?: WeightType;
   readonly featureCacheBytes?: number;
+  /** Memory for attention state of idle conversations that had to leave the cache. Default: an eighth of what is free, at most 2 GiB. */
+  readonly stateCacheBytes?: number;
 }
 
 export interface ResolvedEngineConfig
@@ -39,6 +41,7 @@ const maxNativeSequences = 256;
 const kvMemoryShare = 0.25;
 const maxDefaultCells = 8192;
 const minDefaultCells = 4096;
+const maxDefaultStateBytes = 2 * 2 ** 30;
 
 /** Bounds of what may be asked for; beyond them native code would not refuse but crash. */
 const ranges = {
@@ -48,6 +51,9 @@ const ranges = {
   maxWaiting: [0, 1_000_000],
   maxSequences: [1, maxNativeSequences],
   batchTokens: [32, 4096],
+  overtakeBoundMs: [0, 600_000],
+  featureCacheBytes: [0, 2 ** 40],
+  stateCacheBytes: [0, 2 ** 40],
 } as const;
 
 /** @throws invalid_parameter naming the setting, its range and the actual value */
@@ -69,5 +75,6 @@ export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEn
     overtakeBoundMs: config.overtakeBoundMs ?? 2000,
     visionWeightType: config.visionWeightType,
     featureCacheBytes: config.featureCacheBytes ?? 256 * 2 ** 20,
+    stateCacheBytes: config.stateCacheBytes ?? Math.min(maxDefaultStateBytes, Math.floor(freemem() / 8)),
   };
 }

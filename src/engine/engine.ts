@@ -196,6 +196,8 @@ export class Engine implements InferencePort {
       kvCellsUsed: cache.ledger.used,
       kvCellsTotal: cache.ledger.total,
       featureBytes: this.#encodes.cache.bytes,
+      stateBytes: cache.ram.bytes,
+      restoredSequences: cache.restoredSequences,
       ...totals,
       residentBytes: process.memoryUsage.rss(),
       restarts: 0,

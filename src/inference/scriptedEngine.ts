@@ -221,6 +221,8 @@ export class ScriptedEngine implements InferencePort {
       kvCellsUsed: 0,
       kvCellsTotal: 0,
       featureBytes: 0,
+      stateBytes: 0,
+      restoredSequences: 0,
       reusedTokens: 0,
       residentBytes: process.memoryUsage.rss(),
       restarts: this.#restarts,

@@ -41,6 +41,10 @@ const table = {
   llama_memory_seq_rm: ['bool', 'void*', 'int32', 'int32', 'int32'],
   llama_memory_seq_cp: ['void', 'void*', 'int32', 'int32', 'int32', 'int32'],
 
+  llama_state_seq_get_size: ['size_t', 'void*', 'int32'],
+  llama_state_seq_get_data: ['size_t', 'void*', 'uint8_t*', 'size_t', 'int32'],
+  llama_state_seq_set_data: ['size_t', 'void*', 'uint8_t*', 'size_t', 'int32'],
+
   llama_sampler_chain_default_params: ['llama_sampler_chain_params'],
   llama_sampler_chain_init: ['void*', 'llama_sampler_chain_params'],
   llama_sampler_chain_add: ['void', 'void*', 'void*'],

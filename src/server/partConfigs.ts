@@ -7,7 +7,7 @@ import type { ServerConfig } from './settings.ts';
 
 /** What each part of the server is told of its settings. */
 export function engineConfigOf(config: ServerConfig): EngineConfig {
-  const { model, mmproj, gpu, threads, kvCells, visionWeights, maxRunning } = config;
+  const { model, mmproj, gpu, threads, kvCells, stateCacheBytes, visionWeights, maxRunning } = config;
   return {
     gpu,
     maxRunning,
@@ -15,6 +15,7 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
     ...(mmproj !== undefined && { mmproj }),
     ...(threads !== undefined && { threads }),
     ...(kvCells !== undefined && { kvCells }),
+    ...(stateCacheBytes !== undefined && { stateCacheBytes }),
     ...(visionWeights !== undefined && { visionWeightType: visionWeights }),
   };
 }

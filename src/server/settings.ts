@@ -62,6 +62,10 @@ export const settings = {
       description: 'tokens the attention cache holds, all conversations together',
       defaultText: 'a quarter of free memory, 4,096 to 8,192',
     }),
+  stateCacheBytes: whole(0).optional().meta({
+    description: 'memory for attention state of idle conversations that had to leave the attention cache',
+    defaultText: 'an eighth of free memory, at most 2,147,483,648',
+  }),
   visionWeights: oneOf(weightTypes)
     .optional()
     .meta({ description: 'weight type of the vision tower', defaultText: 'probed' }),

@@ -73,7 +73,7 @@ export interface TurnResult {
 }
 
 /** Where the state that a turn began from was: attention state, features, pictures only, or nothing to bring back. */
-export type StateTier = 'hot' | 'features' | 'pixels' | 'none';
+export type StateTier = 'hot' | 'ram' | 'features' | 'pixels' | 'none';
 
 /** How much of another response's attention state a turn could reuse; `compare` has the rule. */
 export type Comparison =

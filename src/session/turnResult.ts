@@ -15,7 +15,7 @@ export function finishedResponse(
     ...response,
     status: finishReason === 'length' ? 'incomplete' : 'completed',
     completedAtMs: nowMs,
-    result: { finishReason, usage, timings: rounded(timings), tier: tierOf(usage), droppedItems },
+    result: { finishReason, usage, timings: rounded(timings), tier: tierOf(usage, timings), droppedItems },
     comparison,
   };
 }

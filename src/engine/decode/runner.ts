@@ -174,6 +174,25 @@ export class Runner {
       throw failure('engine_failed', { reason: 'the KV cache could not drop the end of a sequence' });
   }
 
+  /** Attention state of a sequence as bytes that only `restore` of this runner understands. Not while a decode runs. */
+  save(sequence: number): Uint8Array {
+    const size = Number(this.#llama.llama_state_seq_get_size(this.#context, sequence));
+    const state = new Uint8Array(size);
+    const written = Number(this.#llama.llama_state_seq_get_data(this.#context, state, size, sequence));
+    if (written !== size) {
+      throw failure('engine_failed', { reason: `${written} of ${size} bytes of attention state came` });
+    }
+    return state;
+  }
+
+  /** Puts saved state into an empty sequence. False when there is no room for it; then the sequence is still empty. */
+  restore(sequence: number, state: Uint8Array): boolean {
+    const read = Number(this.#llama.llama_state_seq_set_data(this.#context, state, state.length, sequence));
+    if (read === state.length) return true;
+    this.truncate(sequence, 0);
+    return false;
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { totalCells } from '../prompt/commonPrefix.ts';
 import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import { RamTier } from '../state/ramTier.ts';
 import { KvCache, type SequenceMemory } from './kvCache.ts';
 import type { KvSlot } from './kvSlot.ts';
 
@@ -16,6 +17,17 @@ class FakeMemory implements SequenceMemory {
   sharePrefix(from: number, to: number, positions: number): void {
     expect(this.of(to)).toEqual([]);
     this.of(to).push(...this.of(from).filter(([position]) => position < positions));
+  }
+  save(sequence: number): Uint8Array {
+    return new TextEncoder().encode(JSON.stringify(this.of(sequence)));
+  }
+  /** Asked before a restore; true: there is no room for it. */
+  refuses = (): boolean => false;
+  restore(sequence: number, state: Uint8Array): boolean {
+    expect(this.of(sequence)).toEqual([]);
+    if (this.refuses()) return false;
+    this.cells.set(sequence, JSON.parse(new TextDecoder().decode(state)));
+    return true;
   }
   truncate(sequence: number, position: number): void {
     this.cells.set(
@@ -45,8 +57,15 @@ function expectedCells(prompt: readonly Segment[]): [number, string][] {
 class Harness {
   readonly memory = new FakeMemory();
   readonly cache: KvCache;
-  constructor(maxSequences: number, kvCells: number) {
-    this.cache = new KvCache(this.memory, maxSequences, kvCells);
+  readonly ram: RamTier;
+  constructor(maxSequences: number, kvCells: number, ramBytes = 0, worthRestoringCells = 32) {
+    this.ram = new RamTier(ramBytes);
+    this.cache = new KvCache(this.memory, {
+      maxSequences,
+      kvCells,
+      ram: this.ram,
+      worthRestoringCells,
+    });
   }
   /** Admits a prompt; what of it the slot claims to hold must really be there. Undefined when there is no room. */
   start(tenant: string, prompt: Segment[], outputTokens: number): KvSlot | undefined {
@@ -160,25 +179,95 @@ test('whatever is started, ended and forgotten, slots hold what they claim and c
     pick: fc.nat(10),
   });
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
-      const harness = new Harness(4, 60);
-      const running: { slot: KvSlot; prompt: Segment[] }[] = [];
-      for (const { kind, tenant, prompt, output, pick } of actions) {
-        if (kind === 'start') {
-          const slot = harness.start(tenant, prompt, output);
-          if (slot) running.push({ slot, prompt });
-        } else if (kind === 'forget') {
-          harness.cache.forget(tenant);
-        } else {
-          const [ended] = running.splice(pick % Math.max(running.length, 1), 1);
-          if (!ended) continue;
-          harness.compute(ended.slot, ended.prompt, kind === 'abort' ? pick : undefined);
-          harness.cache.release(ended.slot);
+    fc.property(
+      fc.array(action, { maxLength: 40 }),
+      fc.constantFrom(0, 300, 1e6),
+      fc.nat(3),
+      (actions, ramBytes, refused) => {
+        const harness = new Harness(4, 60, ramBytes, 2);
+        let restores = 0;
+        harness.memory.refuses = () => restores++ % 4 === refused;
+        const running: { slot: KvSlot; prompt: Segment[] }[] = [];
+        for (const { kind, tenant, prompt, output, pick } of actions) {
+          if (kind === 'start') {
+            const slot = harness.start(tenant, prompt, output);
+            if (slot) running.push({ slot, prompt });
+          } else if (kind === 'forget') {
+            harness.cache.forget(tenant);
+          } else {
+            const [ended] = running.splice(pick % Math.max(running.length, 1), 1);
+            if (!ended) continue;
+            harness.compute(ended.slot, ended.prompt, kind === 'abort' ? pick : undefined);
+            harness.cache.release(ended.slot);
+          }
+          harness.cache.checkIntegrity();
+          expect(harness.cache.ledger.used).toBeLessThanOrEqual(60);
         }
-        harness.cache.checkIntegrity();
-        expect(harness.cache.ledger.used).toBeLessThanOrEqual(60);
-      }
-    }),
-    { numRuns: 500 },
+      },
+    ),
+    { numRuns: 1_000 },
   );
+});
+
+const run = (from: number, length = 40): Segment => text(...Array.from({ length }, (_, n) => from + n));
+
+/** One turn to its end: what was idle in the way has to go. */
+function turn(harness: Harness, tenant: string, prompt: Segment[]): KvSlot {
+  const slot = harness.start(tenant, prompt, 5) as KvSlot;
+  const before = { cells: slot.cells, loadMs: slot.loadMs };
+  harness.compute(slot, prompt);
+  harness.cache.release(slot);
+  harness.cache.checkIntegrity();
+  return Object.assign(Object.create(slot), before);
+}
+
+test('what had to leave the cache comes back from memory, whole or up to where a prompt differs', () => {
+  const harness = new Harness(4, 70, 1e6);
+  const first = [run(0), image('a')];
+  turn(harness, 't', first);
+  turn(harness, 't', [run(1000, 60)]);
+  expect([harness.cache.droppedSequences, harness.ram.count]).toEqual([1, 1]);
+  const back = turn(harness, 't', [...first, text(7)]);
+  expect(back.cells).toBe(46);
+  expect(back.loadMs).toBeGreaterThan(0);
+  expect(harness.cache.restoredSequences).toBe(1);
+  turn(harness, 't', [run(1000, 60), text(1)]);
+  // Up to the picture only: another one follows.
+  expect(turn(harness, 't', [run(0), image('b'), text(7)]).cells).toBe(40);
+});
+
+test('another tenant finds nothing of it, and a tenant that is forgotten neither', () => {
+  const harness = new Harness(4, 70, 1e6);
+  turn(harness, 't', [run(0), text(1)]);
+  turn(harness, 'u', [run(1000, 60)]);
+  expect(harness.ram.count).toBe(1);
+  expect(turn(harness, 'u', [run(0), text(1)]).cells).toBe(0);
+  harness.cache.forget('t');
+  expect(turn(harness, 't', [run(0), text(1)]).cells).toBe(0);
+});
+
+test('a snapshot that does not come back is dropped, and its prompt computed', () => {
+  const harness = new Harness(4, 70, 1e6);
+  turn(harness, 't', [run(0), text(1)]);
+  turn(harness, 't', [run(1000, 60)]);
+  harness.memory.refuses = () => true;
+  expect(turn(harness, 't', [run(0), text(1, 2)]).cells).toBe(0);
+  harness.memory.refuses = () => false;
+  expect(harness.cache.restoredSequences).toBe(0);
+});
+
+test('within its budget the newest state stays, and a longer state takes the place of its beginning', () => {
+  const tier = new RamTier(100);
+  const put = (segments: Segment[], bytes = 40) =>
+    tier.put({ tenant: 't', segments, cells: totalCells(segments), state: new Uint8Array(bytes) });
+  put([run(0)]);
+  put([run(0), text(1)]);
+  expect([tier.count, tier.bytes]).toEqual([1, 40]);
+  put([run(100)]);
+  expect(tier.covers('t', [run(0)])).toBe(true);
+  put([run(200)]);
+  expect(tier.covers('t', [run(100)])).toBe(false);
+  expect(tier.covers('t', [run(0), text(1)])).toBe(true);
+  put([run(300)], 101);
+  expect([tier.count, tier.bytes]).toEqual([2, 80]);
 });

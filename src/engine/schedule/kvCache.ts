@@ -1,15 +1,21 @@
 import { commonPrefix } from '../prompt/commonPrefix.ts';
 import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import type { RamTier, Snapshot } from '../state/ramTier.ts';
 import { CellLedger } from './cellLedger.ts';
 import { KvSlot } from './kvSlot.ts';
 
 /** A prefix that is being computed elsewhere is waited for when it saves at least this much: a small picture. */
 const worthWaitingCells = 32;
+/** A snapshot is made, and brought back, for at least this much more than there is without: a small picture. */
+const defaultWorthRestoringCells = 32;
 
 /** The native side of the cache, as `Runner` offers it. */
 export interface SequenceMemory {
   sharePrefix(from: number, to: number, positions: number): void;
   truncate(sequence: number, position: number): void;
+  save(sequence: number): Uint8Array;
+  /** False: there is no room. */
+  restore(sequence: number, state: Uint8Array): boolean;
 }
 
 /** What a request wants of the cache. */
@@ -27,6 +33,8 @@ export type Admission =
       readonly source: KvSlot | undefined;
       readonly cells: number;
       readonly positions: number;
+      /** Instead of `source`: where the prefix is brought back from. */
+      readonly snapshot?: Snapshot;
     }
   /** Another sequence is just computing a longer common prefix: waiting for it is cheaper than computing it twice. */
   | { readonly kind: 'shared-prefix-pending' }
@@ -34,7 +42,8 @@ export type Admission =
 
 /**
  * Which sequence ids hold what, and who may use them. A slot is *busy* while a request runs in it and *idle* after:
- * idle slots are the cache, and the least recently used one is dropped when ids or cells run out. Busy slots reserve
+ * idle slots are the cache, and the least recently used one makes room when ids or cells run out, its state kept in the `ram`
+ * tier. Busy slots reserve
  * what their request can grow to, so a running request never meets a full cache.
  *
  * A look-up compares the prompt with every slot of the tenant: its cost grows with the number of slots (at most 256)
@@ -43,12 +52,25 @@ export type Admission =
 export class KvCache {
   readonly ledger: CellLedger;
   droppedSequences = 0;
+  restoredSequences = 0;
+  readonly ram: RamTier;
+  readonly #worthRestoringCells: number;
   readonly #memory: SequenceMemory;
   readonly #slots = new Set<KvSlot>();
   readonly #freeIds: number[];
   readonly #forgotten = new WeakSet<KvSlot>();
 
-  constructor(memory: SequenceMemory, maxSequences: number, kvCells: number) {
+  constructor(
+    memory: SequenceMemory,
+    {
+      maxSequences,
+      kvCells,
+      ram,
+      worthRestoringCells = defaultWorthRestoringCells,
+    }: { maxSequences: number; kvCells: number; ram: RamTier; worthRestoringCells?: number },
+  ) {
+    this.ram = ram;
+    this.#worthRestoringCells = worthRestoringCells;
     this.#memory = memory;
     this.ledger = new CellLedger(kvCells);
     this.#freeIds = Array.from({ length: maxSequences }, (_, id) => maxSequences - 1 - id);
@@ -71,12 +93,22 @@ export class KvCache {
     const promised = busy.reduce((sum, slot) => sum + slot.reservedCells, 0);
     const needed = demand.promptCells + demand.outputTokens - best.cells;
     const idIsFree = this.#freeIds.length > 0 || this.#slots.size > busy.length;
+    const saved = this.ram.longestPrefix(demand.tenant, demand.prompt);
+    const restored = saved && leaveOneToCompute(saved.prefix, demand);
+    if (saved && restored && restored.cells >= best.cells + this.#worthRestoringCells) {
+      const room = Math.max(saved.snapshot.cells, demand.promptCells + demand.outputTokens);
+      const held = this.ledger.heldBy(busy.map((slot) => slot.id));
+      if (held + promised + room <= this.ledger.total && idIsFree) {
+        return { kind: 'now', source: undefined, snapshot: saved.snapshot, ...restored };
+      }
+    }
     if (pinned + promised + needed > this.ledger.total || !idIsFree) return { kind: 'full' };
     return { kind: 'now', source: best.source, cells: best.cells, positions: best.positions };
   }
 
   /** Takes what `canAdmit` offered, in the same tick. The slot holds the shared prefix and is busy until `release`. */
   admit(demand: Demand, admission: Extract<Admission, { kind: 'now' }>): KvSlot {
+    if (admission.snapshot) return this.#admitRestored(demand, admission, admission.snapshot);
     const { source, cells, positions } = admission;
     const needed = demand.promptCells + demand.outputTokens - cells;
     const inPlace = source && !source.busy && source.cells === cells;
@@ -84,6 +116,29 @@ export class KvCache {
     if (slot.cells > cells) this.#truncate(slot, cells, positions);
     while (this.#freeCells() < needed && this.#dropLeastRecentlyUsed(slot));
     slot.begin(demand.prompt, needed);
+    return slot;
+  }
+
+  /** Brings a snapshot back into a slot of its own and cuts it to the prefix; computes all if it doesn't come back. */
+  #admitRestored(
+    demand: Demand,
+    { cells, positions }: Extract<Admission, { kind: 'now' }>,
+    snapshot: Snapshot,
+  ): KvSlot {
+    const wanted = demand.promptCells + demand.outputTokens;
+    const nothing = { kind: 'now', source: undefined, cells: 0, positions: 0 } as const;
+    const slot = this.#branch(demand, nothing, Math.max(snapshot.cells, wanted));
+    const started = performance.now();
+    const isBack = this.#memory.restore(slot.id, snapshot.state);
+    if (isBack) {
+      this.ledger.append(slot.id, snapshot.cells);
+      slot.copy(snapshot.segments);
+      if (slot.cells > cells) this.#truncate(slot, cells, positions);
+      this.ram.used(snapshot);
+      this.restoredSequences++;
+    } else this.ram.delete(snapshot);
+    slot.begin(demand.prompt, wanted - slot.cells);
+    if (isBack) slot.loadMs = performance.now() - started;
     return slot;
   }
 
@@ -113,6 +168,7 @@ export class KvCache {
   }
 
   forget(tenant: string): void {
+    this.ram.forget(tenant);
     for (const slot of this.#slots) {
       if (slot.tenant !== tenant) continue;
       if (slot.busy) this.forgetAtEnd(slot);
@@ -165,7 +221,11 @@ export class KvCache {
   ): KvSlot {
     const tight = (): boolean => this.#freeIds.length === 0 || this.#freeCells() < needed;
     while (tight() && this.#dropLeastRecentlyUsed(source));
-    if (source && !source.busy && tight()) return source;
+    if (source && !source.busy && tight()) {
+      // What it has beyond the prefix goes.
+      this.#demote(source);
+      return source;
+    }
     const id = this.#freeIds.pop();
     if (id === undefined) throw new Error('admitted without a free sequence id');
     const slot = new KvSlot(id, demand.tenant);
@@ -193,9 +253,23 @@ export class KvCache {
       if (!oldest || slot.lastUsed < oldest.lastUsed) oldest = slot;
     }
     if (!oldest) return false;
+    this.#demote(oldest);
     this.#drop(oldest);
     this.droppedSequences++;
     return true;
+  }
+
+  /** Saves what is about to be dropped, unless it is still there elsewhere. */
+  #demote(slot: KvSlot): void {
+    const { tenant, cells, resident } = slot;
+    if (cells < this.#worthRestoringCells || this.ram.maxBytes === 0) return;
+    const isIn = (other: KvSlot): boolean =>
+      other !== slot &&
+      other.tenant === tenant &&
+      other.cells >= cells &&
+      commonPrefix(other.resident, resident).cells === cells;
+    if ([...this.#slots].some(isIn) || this.ram.covers(tenant, resident)) return;
+    this.ram.put({ tenant, cells, segments: slot.snapshot(), state: this.#memory.save(slot.id) });
   }
 
   #truncate(slot: KvSlot, cells: number, positions: number): void {

@@ -18,6 +18,8 @@ export class KvSlot {
   /** Cells the running request may still take. */
   reservedCells = 0;
   busy = false;
+  /** What bringing its state back from a lower tier took the running request. */
+  loadMs = 0;
   /** Logical time of the last use. */
   lastUsed = ++clock;
   /** Cells of an image that is only partly there. */
@@ -30,6 +32,7 @@ export class KvSlot {
 
   begin(target: readonly Segment[], reservedCells: number): void {
     this.busy = true;
+    this.loadMs = 0;
     this.target = target;
     this.reservedCells = reservedCells;
     this.touch();
@@ -49,6 +52,17 @@ export class KvSlot {
 
   copyPrefix(source: KvSlot, cells: number): void {
     this.#keep(takePrefix(source.resident, cells));
+  }
+
+  copy(segments: readonly Segment[]): void {
+    this.#keep([...segments]);
+  }
+
+  /** Everything resident, for keeping: the slot's last run may grow on. */
+  snapshot(): readonly Segment[] {
+    return takePrefix(this.resident, this.cells).map((segment) =>
+      segment.kind === 'text' ? { kind: 'text', tokens: [...segment.tokens] } : segment,
+    );
   }
 
   truncate(cells: number): void {

@@ -1,6 +1,7 @@
 import { type AfterimageError, failure } from '../../core/errors.ts';
 import type { Runner } from '../decode/runner.ts';
 import type { ImageSegment } from '../prompt/segment.ts';
+import { RamTier } from '../state/ramTier.ts';
 import type { EncodeQueue } from '../vision/encodeQueue.ts';
 import { DecodeStep, type Row } from './decodeStep.ts';
 import { KvCache } from './kvCache.ts';
@@ -13,6 +14,8 @@ export interface SchedulerLimits {
   readonly maxWaiting: number;
   /** A request that has waited this long is not overtaken any more by a smaller one that would fit. */
   readonly overtakeBoundMs: number;
+  /** Memory for attention state that had to leave the cache. */
+  readonly stateCacheBytes: number;
 }
 
 /** The image in front of a prompt, with its features. */
@@ -50,7 +53,8 @@ export class Scheduler {
     this.#runner = runner;
     this.#encodes = encodes;
     this.#limits = limits;
-    this.cache = new KvCache(runner, runner.options.maxSequences, runner.options.kvCells);
+    const { maxSequences, kvCells } = runner.options;
+    this.cache = new KvCache(runner, { maxSequences, kvCells, ram: new RamTier(limits.stateCacheBytes) });
     this.#waiting = new WaitingLine(limits.overtakeBoundMs);
     this.#step = new DecodeStep(runner, this.cache);
     this.#loop = this.#run();

@@ -52,6 +52,7 @@ export class Sequence {
   #firstTokenAt = 0;
   prefillMs = 0;
   encodeMs = 0;
+  loadMs = 0;
 
   constructor(request: SequenceRequest) {
     this.request = request;
@@ -68,6 +69,7 @@ export class Sequence {
     this.slot = slot;
     this.phase = 'prefill';
     this.reusedCells = slot.cells;
+    this.loadMs = slot.loadMs;
     this.#remaining = dropPrefix(this.request.prompt, slot.cells);
     this.#admittedAt = performance.now();
     const images = (segments: readonly Segment[]): number =>
@@ -135,6 +137,7 @@ export class Sequence {
       },
       timings: {
         queuedMs: this.#admittedAt - this.arrivedAt,
+        loadMs: this.loadMs,
         encodeMs: this.encodeMs,
         prefillMs: this.prefillMs,
         firstTokenMs: firstTokenAt - this.arrivedAt,

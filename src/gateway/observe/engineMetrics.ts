@@ -52,10 +52,20 @@ export class EngineMetrics {
       },
       {
         name: 'afterimage_engine_bytes',
-        help: 'Memory of the engine: its picture features, and all of its process.',
+        help: 'Memory of the engine: picture features, attention state outside the cache, and all of its process.',
         type: 'gauge',
         label: 'kind',
-        values: ({ featureBytes, residentBytes }) => ({ features: featureBytes, resident: residentBytes }),
+        values: ({ featureBytes, stateBytes, residentBytes }) => ({
+          features: featureBytes,
+          state: stateBytes,
+          resident: residentBytes,
+        }),
+      },
+      {
+        name: 'afterimage_engine_restored_sequences_total',
+        help: 'How often attention state was brought back from outside the cache.',
+        type: 'counter',
+        values: ({ restoredSequences }) => ({ '': restoredSequences }),
       },
       {
         name: 'afterimage_engine_encoder_calls_total',

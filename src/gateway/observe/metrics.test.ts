@@ -16,6 +16,8 @@ const engineStats: EngineStats = {
   kvCellsUsed: 70,
   kvCellsTotal: 80,
   featureBytes: 900,
+  stateBytes: 800,
+  restoredSequences: 3,
   promptTokens: 10,
   reusedTokens: 11,
   outputTokens: 12,

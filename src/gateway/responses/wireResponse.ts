@@ -56,7 +56,7 @@ function costOf({ usage, timings, tier, droppedItems }: TurnResult): object {
     tokens_computed: usage.promptTokens - usage.reusedTokens,
     tier,
     // No tier there is yet has its state loaded from anywhere.
-    load_ms: 0,
+    load_ms: timings.loadMs ?? 0,
     encode_ms: timings.encodeMs,
     prefill_ms: timings.prefillMs,
     first_token_ms: timings.firstTokenMs,
