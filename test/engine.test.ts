@@ -320,6 +320,26 @@ test('more conversations than ids and cells: idle ones are dropped, answers stay
   }
 });
 
+test('what a session left goes with it, and other sessions keep what they show', async () => {
+  const messages = [await question('What is the brand?', 's09a.png')];
+  const ask = (session: string) => complete({ messages, session });
+  const other = async (): Promise<void> => {
+    await complete({ messages: [await question('What is it?', 's10.png')], session: 'c' });
+  };
+  await ask('a');
+  await ask('b');
+  await other();
+  await engine.forget(tenant, 'a');
+  expect((await ask('b')).usage).toMatchObject({ imagesEncoded: 0, imagesReused: 1 });
+  await engine.forget(tenant, 'b');
+  const { featureBytes, idleSequences } = await engine.stats();
+  expect((await ask('d')).usage).toMatchObject({ imagesEncoded: 1, imagesReused: 0 });
+  const kept = await complete({ messages: [await question('And now?', 's10.png')], session: 'c' });
+  expect(kept.usage).toMatchObject({ imagesEncoded: 0 });
+  expect(featureBytes).toBeGreaterThan(0);
+  expect(idleSequences).toBeGreaterThan(0);
+});
+
 // Last: it closes the engine.
 test('a closed engine says so, instead of using memory that is freed', async () => {
   const messages = [await question('What is it?')];

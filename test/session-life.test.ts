@@ -8,11 +8,7 @@ const minute = 60_000;
 describe('the life of a session', () => {
   test('slides with every turn, ends for its owner as expired and for others as unknown', async () => {
     const clock = new FakeClock();
-    const gone: string[] = [];
-    const { manager, store } = await fixture({
-      clock,
-      onSessionGone: (tenant, session) => gone.push(`${tenant} ${session}`),
-    });
+    const { manager, store, engine } = await fixture({ clock });
     const { file } = await manager.files.put('acme', picture, {
       filename: 'a',
       purpose: 'vision',
@@ -36,7 +32,9 @@ describe('the life of a session', () => {
         ask(manager, { input: say('c'), previousResponseId: b.response.id }),
       ).rejects.toMatchObject(expired);
     }
-    expect(gone).toHaveLength(1);
+    expect(engine.calls.filter(({ type }) => type === 'forget')).toEqual([
+      { type: 'forget', tenant: 'acme', session: expect.stringMatching(/^\w{22}$/) },
+    ]);
     expect(Object.keys(await inventory(store))).toEqual(['tombstone']);
     clock.pass(24 * 60 * minute);
     await manager.sweep();

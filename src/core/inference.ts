@@ -28,8 +28,11 @@ export interface InferencePort {
   /** What the prompt of a request would take. Nothing is encoded or computed. Same errors as `generate`, but for its length. */
   countTokens(request: GenerateRequest): Promise<PromptCount>;
 
-  /** Drops every idle sequence and all features of a tenant; running requests go on and are dropped when they end. */
-  forget(tenant: string): Promise<void>;
+  /**
+   * Drops all state and features of a tenant, or those made for one of its sessions that no other one shows; running requests go
+   * on and are dropped when they end.
+   */
+  forget(tenant: string, session?: string): Promise<void>;
 
   stats(): Promise<EngineStats>;
 

@@ -52,6 +52,8 @@ export interface Sampling {
 }
 
 export interface GenerateRequest {
+  /** Whose memory this is part of, so that what was made for it can go with it; none: nobody's. */
+  readonly session?: string;
   /** Owner of everything this request may reuse; sequences and features are never shared across tenants. */
   readonly tenant: string;
   readonly messages: readonly ChatMessage[];

@@ -180,9 +180,10 @@ export class Engine implements InferencePort {
     };
   }
 
-  async forget(tenant: string): Promise<void> {
-    this.#scheduler.forget(tenant);
-    this.#encodes.forget(tenant);
+  async forget(tenant: string, session?: string): Promise<void> {
+    this.#scheduler.forget(tenant, session);
+    if (session === undefined) this.#encodes.forget(tenant);
+    else this.#encodes.forgetSession(tenant, session);
   }
 
   async stats(): Promise<EngineStats> {
@@ -252,8 +253,10 @@ export class Engine implements InferencePort {
     const images: ReadonlyMap<string, ImageSource> = imagesOf(request);
     const grammar =
       gbnf === undefined ? undefined : createGrammarSampler(native.llama, runner.vocabulary, gbnf);
+    for (const key of images.keys()) this.#encodes.use(request.tenant, key, request.session);
     return this.#scheduler.submit({
       tenant: request.tenant,
+      session: request.session,
       prompt,
       promptCells: totalCells(prompt),
       maxOutputTokens,

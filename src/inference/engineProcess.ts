@@ -101,9 +101,9 @@ export class EngineProcess implements InferencePort {
     return (await call.reply('count')).count;
   }
 
-  async forget(tenant: string): Promise<void> {
+  async forget(tenant: string, session?: string): Promise<void> {
     const { child } = await this.#available();
-    await child.call({ type: 'forget', tenant }).reply('finished');
+    await child.call({ type: 'forget', tenant, session }).reply('finished');
   }
 
   async stats(): Promise<EngineStats> {

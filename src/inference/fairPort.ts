@@ -58,8 +58,8 @@ export class FairPort implements InferencePort {
     return this.#engine.countTokens(request);
   }
 
-  forget(tenant: string): Promise<void> {
-    return this.#engine.forget(tenant);
+  forget(tenant: string, session?: string): Promise<void> {
+    return this.#engine.forget(tenant, session);
   }
 
   async stats(): Promise<EngineStats> {

@@ -35,7 +35,7 @@ export type ScriptedCall =
   | { readonly type: 'generate' | 'prewarm'; readonly request: GenerateRequest }
   /** A generate that was aborted or left early, after this many pieces. */
   | { readonly type: 'abort'; readonly request: GenerateRequest; readonly pieces: number }
-  | { readonly type: 'forget'; readonly tenant: string };
+  | { readonly type: 'forget'; readonly tenant: string; readonly session?: string };
 
 interface Run {
   readonly tenant: string;
@@ -204,9 +204,10 @@ export class ScriptedEngine implements InferencePort {
     return { promptTokens: all, imageTokens: image, limit: scriptedInfo(this.#maxRunning).contextTokens };
   }
 
-  async forget(tenant: string): Promise<void> {
-    this.#record({ type: 'forget', tenant });
-    this.#features.drop(tenant);
+  async forget(tenant: string, session?: string): Promise<void> {
+    this.#record({ type: 'forget', tenant, ...(session !== undefined && { session }) });
+    this.#features.drop(tenant, session);
+    if (session !== undefined) return;
     for (const run of this.#runs) run.forgotten ||= run.tenant === tenant;
   }
 

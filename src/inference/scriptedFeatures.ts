@@ -1,10 +1,12 @@
 import type { GenerateRequest } from '../core/request.ts';
 import { imagesOf } from '../engine/ipc/wireRequest.ts';
+import { ImageOwners } from '../engine/vision/imageOwners.ts';
 import { untilAborted } from './untilAborted.ts';
 
 /** Which pictures count as encoded, by tenant: fetches the pixels of each once, as the real encoder would. */
 export class ScriptedFeatures {
   readonly #byTenant = new Map<string, Map<string, Promise<void>>>();
+  readonly #owners = new ImageOwners();
   #encoderCalls = 0;
 
   get encoderCalls(): number {
@@ -16,6 +18,7 @@ export class ScriptedFeatures {
     let encoded = 0;
     let reused = 0;
     for (const [key, image] of imagesOf(request)) {
+      this.#owners.use(request.tenant, key, request.session);
       while (true) {
         const features = this.#of(request.tenant);
         const shared = features.get(key);
@@ -40,7 +43,13 @@ export class ScriptedFeatures {
     return { encoded, reused };
   }
 
-  drop(tenant: string): void {
+  /** Of a tenant, or what only this session of it shows. */
+  drop(tenant: string, session?: string): void {
+    if (session !== undefined) {
+      for (const key of this.#owners.release(tenant, session)) this.#byTenant.get(tenant)?.delete(key);
+      return;
+    }
+    this.#owners.forget(tenant);
     this.#byTenant.delete(tenant);
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { failure } from '../core/errors.ts';
+import { AfterimageError, failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import type { PromptCount } from '../core/request.ts';
 import type { Store } from '../store/port.ts';
@@ -40,11 +40,6 @@ export interface SessionManagerOptions {
   readonly config?: Partial<SessionConfig>;
   readonly clock?: Clock;
   readonly failpoint?: Failpoint;
-  /**
-   * A session was deleted or has expired. For what may hold state of single sessions; the engine's `forget` takes a whole tenant,
-   * so it isn't called here.
-   */
-  readonly onSessionGone?: (tenant: string, session: string) => void;
   /** Something went wrong that no caller can be told of. */
   readonly onProblem: (error: unknown) => void;
 }
@@ -86,7 +81,10 @@ export class SessionManager {
     const pointers = new ReplyPointers(store.records, clock);
     const onGone = (tenant: string, session: string) => {
       logs.dropSession(tenant, session);
-      options.onSessionGone?.(tenant, session);
+      // An engine that is not there holds nothing.
+      engine.forget(tenant, session).catch((error) => {
+        if (!(error instanceof AfterimageError && error.code === 'engine_unavailable')) onProblem(error);
+      });
     };
     const sessions = new SessionStore({ store, blobs, pointers, clock, onGone, onProblem });
     const intents = new Intents(randomUUID(), live, clock, config);

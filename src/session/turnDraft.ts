@@ -69,7 +69,9 @@ export async function draftTurn(
   checkAllAnswered(items);
   const promptOf = (shown: readonly StoredItem[]): GenerateRequest => {
     const { instructions } = response;
-    return engineRequest(tenant, request, promptMessages(tenant, shown, { record, instructions, pictures }));
+    const messages = promptMessages(tenant, shown, { record, instructions, pictures });
+    const own = request.store === false ? {} : { session: record.session };
+    return { ...engineRequest(tenant, request, messages), ...own };
   };
   validateRequest(promptOf(items));
   const maxOutputTokens = request.prewarm ? 0 : request.maxOutputTokens;

@@ -32,7 +32,12 @@ export type EngineCall =
   | { readonly type: 'generate'; readonly id: number; readonly request: WireRequest }
   | { readonly type: 'prewarm'; readonly id: number; readonly request: WireRequest }
   | { readonly type: 'countTokens'; readonly id: number; readonly request: WireRequest }
-  | { readonly type: 'forget'; readonly id: number; readonly tenant: string }
+  | {
+      readonly type: 'forget';
+      readonly id: number;
+      readonly tenant: string;
+      readonly session?: string | undefined;
+    }
   | { readonly type: 'stats'; readonly id: number };
 
 export type FromEngine =

@@ -126,7 +126,7 @@ async function answer(
         count: await port.countTokens(fromWireRequest(message.request, fetchPixels)),
       };
     case 'forget':
-      await port.forget(message.tenant);
+      await port.forget(message.tenant, message.session);
       return { type: 'finished', id };
     case 'stats':
       return { type: 'stats', id, stats: await port.stats() };

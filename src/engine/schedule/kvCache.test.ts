@@ -271,3 +271,26 @@ test('within its budget the newest state stays, and a longer state takes the pla
   put([run(300)], 101);
   expect([tier.count, tier.bytes]).toEqual([2, 80]);
 });
+
+test('a session that ends takes its idle and saved state with it, another one keeps its own', () => {
+  const harness = new Harness(4, 70, 1e6);
+  const say = (session: string, prompt: Segment[]): number => {
+    const demand = { tenant: 't', session, prompt, promptCells: totalCells(prompt), outputTokens: 5 };
+    const admission = harness.cache.canAdmit(demand);
+    if (admission.kind !== 'now') throw new Error(admission.kind);
+    const slot = harness.cache.admit(demand, admission);
+    const { cells } = slot;
+    harness.compute(slot, prompt);
+    harness.cache.release(slot);
+    return cells;
+  };
+  say('a', [run(0)]);
+  say('b', [run(1000, 60)]);
+  expect(harness.ram.count).toBe(1);
+  harness.cache.forget('t', 'b');
+  harness.cache.forget('u', 'a');
+  expect(harness.cache.ledger.used).toBe(0);
+  expect(say('a', [run(0), text(1)])).toBe(40);
+  harness.cache.forget('t', 'a');
+  expect([harness.ram.bytes, harness.cache.ledger.used]).toEqual([0, 0]);
+});

@@ -21,6 +21,7 @@ export interface SequenceMemory {
 /** What a request wants of the cache. */
 export interface Demand {
   readonly tenant: string;
+  readonly session?: string | undefined;
   readonly prompt: readonly Segment[];
   readonly promptCells: number;
   /** Cells to keep free for the answer. */
@@ -115,6 +116,7 @@ export class KvCache {
     const slot = inPlace ? source : this.#branch(demand, admission, needed);
     if (slot.cells > cells) this.#truncate(slot, cells, positions);
     while (this.#freeCells() < needed && this.#dropLeastRecentlyUsed(slot));
+    slot.session = demand.session;
     slot.begin(demand.prompt, needed);
     return slot;
   }
@@ -137,6 +139,7 @@ export class KvCache {
       this.ram.used(snapshot);
       this.restoredSequences++;
     } else this.ram.delete(snapshot);
+    slot.session = demand.session;
     slot.begin(demand.prompt, wanted - slot.cells);
     if (isBack) slot.loadMs = performance.now() - started;
     return slot;
@@ -167,10 +170,11 @@ export class KvCache {
     this.#drop(slot);
   }
 
-  forget(tenant: string): void {
-    this.ram.forget(tenant);
+  /** A tenant's state, or what one of its sessions left. */
+  forget(tenant: string, session?: string): void {
+    this.ram.forget(tenant, session);
     for (const slot of this.#slots) {
-      if (slot.tenant !== tenant) continue;
+      if (slot.tenant !== tenant || (session !== undefined && slot.session !== session)) continue;
       if (slot.busy) this.forgetAtEnd(slot);
       else this.#drop(slot);
     }
@@ -261,7 +265,7 @@ export class KvCache {
 
   /** Saves what is about to be dropped, unless it is still there elsewhere. */
   #demote(slot: KvSlot): void {
-    const { tenant, cells, resident } = slot;
+    const { tenant, session, cells, resident } = slot;
     if (cells < this.#worthRestoringCells || this.ram.maxBytes === 0) return;
     const isIn = (other: KvSlot): boolean =>
       other !== slot &&
@@ -269,7 +273,7 @@ export class KvCache {
       other.cells >= cells &&
       commonPrefix(other.resident, resident).cells === cells;
     if ([...this.#slots].some(isIn) || this.ram.covers(tenant, resident)) return;
-    this.ram.put({ tenant, cells, segments: slot.snapshot(), state: this.#memory.save(slot.id) });
+    this.ram.put({ tenant, session, cells, segments: slot.snapshot(), state: this.#memory.save(slot.id) });
   }
 
   #truncate(slot: KvSlot, cells: number, positions: number): void {

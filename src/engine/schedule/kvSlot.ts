@@ -18,6 +18,8 @@ export class KvSlot {
   /** Cells the running request may still take. */
   reservedCells = 0;
   busy = false;
+  /** Of the last request: all that is here is of its prompt and answer. */
+  session: string | undefined;
   /** What bringing its state back from a lower tier took the running request. */
   loadMs = 0;
   /** Logical time of the last use. */

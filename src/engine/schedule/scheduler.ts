@@ -41,7 +41,7 @@ export class Scheduler {
   readonly #step: DecodeStep;
   /** In order of arrival. */
   readonly #running: Sequence[] = [];
-  readonly #forgetting = new Set<string>();
+  #forgetting: (readonly [tenant: string, session?: string | undefined])[] = [];
   #admissionsChanged = false;
   /** Something happened since the last step began: looked at before sleeping, so that no wake-up is lost. */
   #woken = false;
@@ -96,11 +96,15 @@ export class Scheduler {
     this.wake();
   }
 
-  /** Drops a tenant's idle sequences before the next step, and those that run or wait when they end. */
-  forget(tenant: string): void {
-    for (const sequence of this.#waiting) sequence.forgotten ||= sequence.request.tenant === tenant;
+  /** Drops idle sequences of a tenant, or of one of its sessions, before the next step, and those that run or wait when they end. */
+  forget(tenant: string, session?: string): void {
+    for (const sequence of this.#waiting) {
+      const { request } = sequence;
+      sequence.forgotten ||=
+        request.tenant === tenant && (session === undefined || request.session === session);
+    }
     // Native memory is not to be touched while a step runs on another thread.
-    this.#forgetting.add(tenant);
+    this.#forgetting.push([tenant, session]);
     this.wake();
   }
 
@@ -136,9 +140,9 @@ export class Scheduler {
   /** Returns whether there was anything to do. */
   async #advance(): Promise<boolean> {
     this.#dropAborted();
-    for (const tenant of this.#forgetting) this.cache.forget(tenant);
-    this.#admissionsChanged ||= this.#forgetting.size > 0;
-    this.#forgetting.clear();
+    for (const forgotten of this.#forgetting) this.cache.forget(...forgotten);
+    this.#admissionsChanged ||= this.#forgetting.length > 0;
+    this.#forgetting = [];
     this.#admit();
     const prompt = this.#nextPrompt();
     const decoded = await this.#decodeTokens(prompt?.image ? undefined : prompt?.sequence);

@@ -10,6 +10,7 @@ import type { KvSlot } from './kvSlot.ts';
 /** What a request asks of the scheduler, rendered and checked. */
 export interface SequenceRequest {
   readonly tenant: string;
+  readonly session: string | undefined;
   readonly prompt: readonly Segment[];
   readonly promptCells: number;
   /** Most tokens to generate; 0 only fills the cache. */

@@ -35,8 +35,8 @@ export class WaitingLine {
   next(cache: KvCache): { sequence: Sequence; slot: KvSlot } | undefined {
     const now = performance.now();
     for (const sequence of this.#line) {
-      const { tenant, prompt, promptCells, maxOutputTokens } = sequence.request;
-      const demand = { tenant, prompt, promptCells, outputTokens: maxOutputTokens };
+      const { tenant, session, prompt, promptCells, maxOutputTokens } = sequence.request;
+      const demand = { tenant, session, prompt, promptCells, outputTokens: maxOutputTokens };
       const admission = cache.canAdmit(demand);
       if (admission.kind === 'now') {
         this.remove(sequence);

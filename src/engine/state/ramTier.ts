@@ -4,6 +4,7 @@ import type { Segment } from '../prompt/segment.ts';
 /** Attention state of a sequence as bytes, and what it was computed from. Never changed once made. */
 export interface Snapshot {
   readonly tenant: string;
+  readonly session?: string | undefined;
   readonly segments: readonly Segment[];
   readonly cells: number;
   /** Only of this process: the native library can't tell what it is given. */
@@ -80,8 +81,10 @@ export class RamTier {
     if (this.#snapshots.delete(snapshot)) this.#bytes -= snapshot.state.length;
   }
 
-  forget(tenant: string): void {
-    for (const snapshot of this.#of(tenant)) this.delete(snapshot);
+  forget(tenant: string, session?: string): void {
+    for (const snapshot of this.#of(tenant)) {
+      if (session === undefined || snapshot.session === session) this.delete(snapshot);
+    }
   }
 
   #of(tenant: string): Snapshot[] {

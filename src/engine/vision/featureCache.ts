@@ -38,6 +38,10 @@ export class FeatureCache {
     }
   }
 
+  drop(tenant: string, imageKey: string): void {
+    this.#delete(featureKey(tenant, imageKey));
+  }
+
   forget(tenant: string): void {
     const prefix = featureKey(tenant, '');
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#delete(key);
