@@ -49,7 +49,7 @@ async function answers(config: { kvCells: number; stateCacheBytes: number }) {
   }
 }
 
-test('24 dialogues in a cache that holds two: state comes back from memory, and no answer changes', {
+test('24 dialogues in a cache that holds a few: state comes back from memory, and no answer changes', {
   timeout: 240_000,
 }, async () => {
   const expected = dialogues.flatMap(({ turns }) => turns.map(({ hf }) => hf));
