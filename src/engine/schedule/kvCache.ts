@@ -1,8 +1,9 @@
 import { commonPrefix } from '../prompt/commonPrefix.ts';
-import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import type { ImageSegment } from '../prompt/segment.ts';
 import type { RamTier, Snapshot } from '../state/ramTier.ts';
 import { CellLedger } from './cellLedger.ts';
 import { KvSlot } from './kvSlot.ts';
+import { type Demand, leaveOneToCompute, longestPrefix } from './longestPrefix.ts';
 
 /** A prefix that is being computed elsewhere is waited for when it saves at least this much: a small picture. */
 const worthWaitingCells = 32;
@@ -16,16 +17,6 @@ export interface SequenceMemory {
   save(sequence: number): Uint8Array;
   /** False: there is no room. */
   restore(sequence: number, state: Uint8Array): boolean;
-}
-
-/** What a request wants of the cache. */
-export interface Demand {
-  readonly tenant: string;
-  readonly session?: string | undefined;
-  readonly prompt: readonly Segment[];
-  readonly promptCells: number;
-  /** Cells to keep free for the answer. */
-  readonly outputTokens: number;
 }
 
 export type Admission =
@@ -83,7 +74,8 @@ export class KvCache {
 
   /** Pure: says whether a demand can be met now, and from which slot's prefix. */
   canAdmit(demand: Demand): Admission {
-    const best = this.#longestPrefix(demand);
+    const reusable = [...this.#slots].filter((slot) => !this.#forgotten.has(slot));
+    const best = longestPrefix(reusable, demand);
     if (best.pendingCells >= best.cells + worthWaitingCells) return { kind: 'shared-prefix-pending' };
     const busy = [...this.#slots].filter((slot) => slot.busy);
     const pinned = this.ledger.heldBy(
@@ -194,29 +186,6 @@ export class KvCache {
     }
   }
 
-  #longestPrefix(demand: Demand): {
-    source?: KvSlot;
-    cells: number;
-    positions: number;
-    pendingCells: number;
-  } {
-    let best: { source?: KvSlot; cells: number; positions: number } = { cells: 0, positions: 0 };
-    let pendingCells = 0;
-    for (const slot of this.#slots) {
-      if (slot.tenant !== demand.tenant || this.#forgotten.has(slot)) continue;
-      const { cells, positions } = leaveOneToCompute(commonPrefix(slot.resident, demand.prompt), demand);
-      // Of equally good slots an idle one without a tail is cheapest: it is taken over as it is.
-      const better =
-        cells > best.cells || (cells === best.cells && cells > 0 && slot.cells === cells && !slot.busy);
-      if (better) best = { source: slot, cells, positions };
-      if (slot.busy) {
-        const planned = leaveOneToCompute(commonPrefix(slot.target, demand.prompt), demand);
-        pendingCells = Math.max(pendingCells, planned.cells);
-      }
-    }
-    return { ...best, pendingCells };
-  }
-
   /** A slot of its own for the prefix, so that the source's longer branch stays; in the source itself if need be. */
   #branch(
     demand: Demand,
@@ -288,13 +257,4 @@ export class KvCache {
     this.#slots.delete(slot);
     this.#freeIds.push(slot.id);
   }
-}
-
-/** At least the last token of a prompt is computed again when an answer follows: its logits choose the first token. */
-function leaveOneToCompute(
-  prefix: { cells: number; positions: number },
-  demand: Demand,
-): { cells: number; positions: number } {
-  if (demand.outputTokens === 0 || prefix.cells < demand.promptCells) return prefix;
-  return { cells: prefix.cells - 1, positions: prefix.positions - 1 };
 }
