@@ -101,7 +101,10 @@ describe('streams, with the official client', () => {
     const reply = await client.responses.create({ model: 'scripted', input: 'x', stream: true }).asResponse();
     const reader = reply.body?.getReader();
     await reader?.read();
-    await vi.waitFor(() => expect(fixture.engine.calls.some(({ type }) => type === 'abort')).toBe(true), 8_000);
+    await vi.waitFor(
+      () => expect(fixture.engine.calls.some(({ type }) => type === 'abort')).toBe(true),
+      8_000,
+    );
     expect(fixture.finished).toEqual([]);
     await expect(
       (async () => {

@@ -19,6 +19,8 @@ const headersTimeoutMs = 15_000;
 const requestTimeoutMs = 120_000;
 /** Longer than proxies keep theirs (60 s is common), so that they never send into a connection just closed. */
 const keepAliveTimeoutMs = 65_000;
+/** Of connections not yet accepted: past Node's 511, a burst of clients waits for the system's retries, seconds apart. */
+const backlog = 4096;
 
 /**
  * Listens from the moment this resolves.
@@ -41,7 +43,7 @@ export async function listen(
   answerClientErrors(server, maxHeaderBytes);
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
-  server.listen({ host, port, exclusive: true }, listening.resolve);
+  server.listen({ host, port, exclusive: true, backlog }, listening.resolve);
   try {
     await listening.promise;
   } catch (error) {
