@@ -7,12 +7,15 @@ import { describeOwner, readMark, writeMark } from './folderMark.ts';
 import type { Store } from './port.ts';
 import { openDatabase } from './sqlite/database.ts';
 import { type FolderLock, lockFolder } from './sqlite/folderLock.ts';
+import { LogScrubber } from './sqlite/logScrubber.ts';
 import { SqliteRecords } from './sqlite/sqliteRecords.ts';
 import { storageFailure } from './storageFailure.ts';
 
 export interface StoreOptions {
   /** Free bytes on the volume below which caches (`features`, `snapshot`) are refused. Default 64 MiB. */
   readonly reserveBytes?: number;
+  /** How long deleted and replaced records may stay readable in the database's log. Default 2 s. */
+  readonly scrubDelayMs?: number;
   /** Called for each damaged blob that was asked for. Default: a process warning. */
   readonly onDamage?: (damage: BlobDamage) => void;
 }
@@ -32,17 +35,20 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   const markPath = join(root, 'afterimage.json');
   let lock: FolderLock | undefined;
   let database: DatabaseSync | undefined;
+  let scrubber: LogScrubber | undefined;
   try {
     await ensureFolder(root);
     lock = lockFolder(join(root, 'afterimage.lock'));
     if (!lock) throw failure('storage_locked', { path: root, owner: describeOwner(markPath) });
     const databasePath = join(root, 'afterimage.db');
     database = openDatabase(databasePath, { mustHold: readMark(markPath) !== undefined });
-    const records = new SqliteRecords(database, databasePath);
+    scrubber = new LogScrubber(database, options.scrubDelayMs ?? 2_000);
+    const records = new SqliteRecords(database, databasePath, scrubber);
     const blobs = await openBlobs(join(root, 'blobs'), options);
     await writeMark(markPath);
-    return storeOf({ records, blobs, database, lock });
+    return storeOf({ records, blobs, database, scrubber, lock });
   } catch (error) {
+    scrubber?.stop();
     database?.close();
     lock?.release();
     throw storageFailure(error, root);
@@ -61,13 +67,15 @@ interface Parts {
   readonly records: SqliteRecords;
   readonly blobs: FileBlobs;
   readonly database: DatabaseSync;
+  readonly scrubber: LogScrubber;
   readonly lock: FolderLock;
 }
 
-function storeOf({ records, blobs, database, lock }: Parts): Store {
+function storeOf({ records, blobs, database, scrubber, lock }: Parts): Store {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await blobs.close();
+    scrubber.stop();
     database.close();
     lock.release();
   };

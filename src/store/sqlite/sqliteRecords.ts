@@ -4,6 +4,7 @@ import { checkNames } from '../names.ts';
 import type { RecordKey, RecordStore, StoredRecord } from '../port.ts';
 import { storageFailure } from '../storageFailure.ts';
 import { checkDatabase } from './database.ts';
+import type { LogScrubber } from './logScrubber.ts';
 
 interface Row {
   readonly tenant: string;
@@ -25,12 +26,14 @@ const thisRecord = 'tenant = ? AND kind = ? AND id = ?';
 export class SqliteRecords implements RecordStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
+  readonly #scrubber: LogScrubber;
   readonly #statements;
 
-  /** The database stays the caller's, to be closed after the last call. */
-  constructor(database: DatabaseSync, path: string) {
+  /** The database and the scrubber of its log stay the caller's, to be closed after the last call. */
+  constructor(database: DatabaseSync, path: string, scrubber: LogScrubber) {
     this.#database = database;
     this.#path = path;
+    this.#scrubber = scrubber;
     this.#statements = prepare(database);
   }
 
@@ -47,7 +50,7 @@ export class SqliteRecords implements RecordStore {
     value: Uint8Array,
     expiresAtMs: number | null,
   ): Promise<number | undefined> {
-    return this.#run(
+    return this.#write(
       { tenant, kind, id },
       ({ insert, update }) => {
         const { changes } =
@@ -65,13 +68,13 @@ export class SqliteRecords implements RecordStore {
     version: number,
     expiresAtMs: number | null,
   ): Promise<boolean> {
-    return this.#run({ tenant, kind, id }, ({ touch }) => {
+    return this.#write({ tenant, kind, id }, ({ touch }) => {
       return touch.run(expiresAtMs, tenant, kind, id, version).changes === 1;
     });
   }
 
   async delete({ tenant, kind, id }: RecordKey, expectedVersion?: number): Promise<boolean> {
-    return this.#run({ tenant, kind, id }, (statements) => {
+    return this.#write({ tenant, kind, id }, (statements) => {
       const { changes } =
         expectedVersion === undefined
           ? statements.delete.run(tenant, kind, id)
@@ -93,7 +96,7 @@ export class SqliteRecords implements RecordStore {
   }
 
   async takeExpired(kind: string, nowMs: number, limit: number): Promise<StoredRecord[]> {
-    return this.#run({ kind }, ({ takeExpired }) => {
+    return this.#write({ kind }, ({ takeExpired }) => {
       const rows = takeExpired.all(kind, nowMs, limit) as unknown as Row[];
       // RETURNING promises no order.
       return rows.sort((a, b) => Number(a.expiresAtMs) - Number(b.expiresAtMs)).map(toRecord);
@@ -107,6 +110,12 @@ export class SqliteRecords implements RecordStore {
   /** Blocks the process for as long as reading the file takes; one line per damage. */
   async checkIntegrity(): Promise<string[]> {
     return this.#run({}, () => checkDatabase(this.#database, this.#path));
+  }
+
+  #write<T>(names: object, work: (statements: Statements) => T, bytes?: number): T {
+    const result = this.#run(names, work, bytes);
+    this.#scrubber.wrote();
+    return result;
   }
 
   #run<T>(names: object, work: (statements: Statements) => T, bytes?: number): T {
