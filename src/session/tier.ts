@@ -5,9 +5,9 @@ import type { StateTier } from './record.ts';
 const trivialPrefixTokens = 16;
 
 /**
- * Where the state of a turn came from, the best of: attention state for more than a trivial prefix (`hot`, or `ram` when it had to be
- * brought back into the cache), the features of a
- * picture (`features`), pictures that had to be encoded (`pixels`), nothing (`none`: text only).
+ * Where the state of a turn came from, the best of: attention state for more than a trivial prefix (`hot`, or `ram` when it
+ * had to be brought back into the cache), the features of a picture (`features`), pictures that had to be encoded (`pixels`),
+ * nothing (`none`: text only).
  */
 export function tierOf(
   {

@@ -44,6 +44,21 @@ const dead: MetricSources = {
   sessions: { stats: () => Promise.reject(new Error('the store is gone')) },
 };
 
+const result: NonNullable<ResponseView['result']> = {
+  finishReason: 'stop',
+  usage: {
+    promptTokens: 100,
+    imageTokens: 50,
+    reusedTokens: 80,
+    outputTokens: 7,
+    imagesEncoded: 1,
+    imagesReused: 2,
+  },
+  timings: { queuedMs: 10, encodeMs: 200, prefillMs: 30, firstTokenMs: 400, decodeMs: 50 },
+  tier: 'hot',
+  droppedItems: 0,
+};
+
 const view: ResponseView = {
   id: 'resp_1',
   status: 'completed',
@@ -56,20 +71,7 @@ const view: ResponseView = {
   metadata: {},
   echo: {},
   output: [],
-  result: {
-    finishReason: 'stop',
-    usage: {
-      promptTokens: 100,
-      imageTokens: 50,
-      reusedTokens: 80,
-      outputTokens: 7,
-      imagesEncoded: 1,
-      imagesReused: 2,
-    },
-    timings: { queuedMs: 10, encodeMs: 200, prefillMs: 30, firstTokenMs: 400, decodeMs: 50 },
-    tier: 'hot',
-    droppedItems: 0,
-  },
+  result,
   comparison: null,
   error: null,
 };
@@ -107,6 +109,20 @@ test('turns and requests are counted as they end', async () => {
     afterimage_turn_encode_seconds_count: 2,
     'afterimage_http_requests_total{method="GET",route="/v1/models",status="200"}': 1,
     'afterimage_http_request_duration_seconds_count{method="GET",route="/v1/models"}': 1,
+  });
+});
+
+test('a turn whose state was brought back tells how long that took', async () => {
+  const metrics = new GatewayMetrics();
+  metrics.finished(view);
+  metrics.finished({
+    ...view,
+    result: { ...result, tier: 'ram', timings: { ...result.timings, loadMs: 4 } },
+  });
+  expect(Object.fromEntries(await read(metrics, alive))).toMatchObject({
+    'afterimage_turns_by_tier_total{tier="ram"}': 1,
+    afterimage_turn_load_seconds_count: 1,
+    afterimage_turn_load_seconds_sum: 0.004,
   });
 });
 

@@ -82,6 +82,12 @@ export class GatewayMetrics implements TurnObserver {
     buckets: waitSeconds,
     registers: [this.registry],
   });
+  readonly #loadSeconds = new Histogram({
+    name: 'afterimage_turn_load_seconds',
+    help: 'Bringing the state of a turn back into the attention cache, of turns that needed it.',
+    buckets: waitSeconds,
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -107,6 +113,7 @@ export class GatewayMetrics implements TurnObserver {
     this.#firstTokenSeconds.observe(timings.firstTokenMs / 1_000);
     this.#queueSeconds.observe(timings.queuedMs / 1_000);
     if (usage.imagesEncoded > 0) this.#encodeSeconds.observe(timings.encodeMs / 1_000);
+    if (timings.loadMs) this.#loadSeconds.observe(timings.loadMs / 1_000);
   }
 
   failed(error: unknown): void {
