@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { errorTable } from '../src/core/errors.ts';
+import { errorTable, failure } from '../src/core/errors.ts';
 import { newRoutes } from '../src/gateway/http/newRoutes.ts';
 import { RouteTable } from '../src/gateway/http/routeTable.ts';
 import { gatewayFixtures } from './helpers/gatewayFixture.ts';
@@ -185,6 +185,17 @@ test('what is no fault of the caller is logged and not shown', async () => {
     );
     expect(JSON.stringify(line)).toContain('swordfish');
   }
+});
+
+test('a refusal for being full is a line in the log, not a fault with a place in the code', async () => {
+  const gateway = await open();
+  gateway.below.engine.ready = () => Promise.reject(failure('draining', {}));
+  const reply = await gateway.call('GET', '/v1/models', { as: 'a' });
+  expect(reply.status).toBe(503);
+  expect(gateway.log.find(({ msg }) => msg === 'request failed')).toBeUndefined();
+  const line = gateway.log.find(({ msg }) => msg === 'request refused');
+  expect(line).toMatchObject({ level: 40, code: 'draining', requestId: reply.headers.get('x-request-id') });
+  expect(line).not.toHaveProperty('err');
 });
 
 test('bodies are refused for their type, encoding, size, depth and syntax', async () => {

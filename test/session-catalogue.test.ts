@@ -95,6 +95,7 @@ test('finds and deletes a session by any id of it, and nothing for others', asyn
   await manager.sessions.delete('acme', id);
   expect(gone()).toEqual([`acme ${treeSession}`, `acme ${session}`]);
   expect(await inventory(store)).toEqual({});
+  expect(await manager.stats()).toMatchObject({ sessions: 0, sessionsDeleted: 2, sessionsExpired: 0 });
 });
 
 test('deleting stops the turn that runs and those that wait for it', async () => {

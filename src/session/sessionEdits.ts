@@ -1,5 +1,6 @@
 import { failure } from '../core/errors.ts';
 import type { SessionConfig } from './config.ts';
+import type { Counters } from './counters.ts';
 import type { Intents } from './intents.ts';
 import type { KeyedLease } from './lease.ts';
 import { sessionKey } from './liveTurn.ts';
@@ -16,6 +17,7 @@ export interface EditParts {
   readonly leases: KeyedLease;
   readonly clock: SteadyClock;
   readonly config: SessionConfig;
+  readonly counters: Counters;
 }
 
 export interface SessionName {
@@ -42,7 +44,7 @@ export class SessionEdits {
     { session, object, id }: SessionName,
     edit: (record: SessionRecord) => Promise<SessionRecord | undefined> | SessionRecord | undefined,
   ): Promise<{ record: SessionRecord; removed?: Removed }> {
-    const { sessions, intents, leases, clock, config } = this.#parts;
+    const { sessions, intents, leases, clock, config, counters } = this.#parts;
     const release = await leases.acquire(sessionKey(tenant, session), editWaitMs);
     if (!release) throw failure('session_busy', {});
     try {
@@ -53,6 +55,7 @@ export class SessionEdits {
       if (!next) {
         const removed = await sessions.remove(read);
         if (!removed) throw failure('version_conflict', {});
+        counters.sessionsDeleted++;
         return { record: before, removed };
       }
       // A commit may have gone past the limit: what takes something away is always let through.

@@ -88,7 +88,7 @@ export class SessionManager {
     };
     const sessions = new SessionStore({ store, blobs, pointers, clock, onGone, onProblem });
     const intents = new Intents(randomUUID(), live, clock, config);
-    const shared = { sessions, intents, leases: new KeyedLease(), clock, config };
+    const shared = { sessions, intents, leases: new KeyedLease(), clock, config, counters };
     const edits = new SessionEdits(shared);
     const removal = new SessionRemoval(edits, live);
     this.#turnParts = {
@@ -97,7 +97,6 @@ export class SessionManager {
       pictures,
       pointers,
       live,
-      counters,
       failpoint,
       onProblem,
     };

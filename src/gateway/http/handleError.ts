@@ -10,7 +10,10 @@ export function handleError(logger: Logger): ErrorHandler<GatewayEnv> {
   return (thrown, c) => {
     const { status, headers, error } = errorReply(thrown);
     if (status >= 500 && !isCallerGone(c, thrown)) {
-      logger.error({ err: thrown, requestId: c.var.requestId, code: error.code }, 'request failed');
+      const { requestId } = c.var;
+      // A server that is full or shutting down says so to many: no fault, and no place in the code to look at.
+      if (status === 503) logger.warn({ requestId, code: error.code }, 'request refused');
+      else logger.error({ err: thrown, requestId, code: error.code }, 'request failed');
     }
     return c.json({ error }, status as ContentfulStatusCode, { ...headers });
   };
