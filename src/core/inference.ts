@@ -3,8 +3,10 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  HeldSession,
   PrewarmResult,
   PromptCount,
+  StateNode,
 } from './request.ts';
 
 /**
@@ -33,6 +35,15 @@ export interface InferencePort {
    * on and are dropped when they end.
    */
   forget(tenant: string, session?: string): Promise<void>;
+
+  /**
+   * Sessions of which something is kept beyond the life of an engine process. Who owns the sessions checks after a restart which
+   * of them still live, and has the others forgotten.
+   */
+  heldSessions(): Promise<readonly HeldSession[]>;
+
+  /** What is kept for a session, parents before children; empty for one that nothing is kept of. */
+  stateTree(tenant: string, session: string): Promise<readonly StateNode[]>;
 
   stats(): Promise<EngineStats>;
 

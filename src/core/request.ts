@@ -108,6 +108,15 @@ export interface Timings {
   readonly decodeMs: number;
 }
 
+/** How the engine came by a prompt's attention state. */
+export interface PlanReport {
+  /** Where it began: in the cache, from memory, from disk, or with nothing. */
+  readonly tier: 'hot' | 'ram' | 'disk' | 'none';
+  /** What loading, encoding and computing were estimated to take, and what they took, in ms. */
+  readonly estimatedMs: number;
+  readonly actualMs: number;
+}
+
 export interface GenerateResult {
   /** Without the calls. */
   readonly text: string;
@@ -117,6 +126,8 @@ export interface GenerateResult {
   readonly finishReason: FinishReason;
   readonly usage: Usage;
   readonly timings: Timings;
+  /** Left out by engines that keep no state. */
+  readonly plan?: PlanReport;
 }
 
 export type GenerateEvent =
@@ -159,8 +170,24 @@ export interface EngineStats {
   readonly kvCellsUsed: number;
   readonly kvCellsTotal: number;
   readonly featureBytes: number;
-  /** Attention state of idle sequences outside the cache. */
+  /** Attention state of idle sequences outside the cache: in memory, and on disk with features. */
   readonly stateBytes: number;
+  readonly diskBytes: number;
+  /** Prompts whose attention state is kept outside the cache. */
+  readonly checkpoints: number;
+  /** Those that were dropped because they could not be written in time. */
+  readonly lostCheckpoints: number;
+  /** Writes to disk that failed. */
+  readonly diskFailures: number;
+  /** Objects on disk that were not let in, by reason. */
+  readonly refusedObjects: Readonly<Record<string, number>>;
+  /** Requests by where their state came from, and what that was estimated to take and took. */
+  readonly plans: {
+    readonly byTier: Readonly<Record<PlanReport['tier'], number>>;
+    readonly estimatedMs: number;
+    readonly actualMs: number;
+    readonly errorMs: number;
+  };
   /** How often such state was brought back. */
   readonly restoredSequences: number;
   readonly promptTokens: number;
@@ -172,4 +199,23 @@ export interface EngineStats {
 }
 
 /** What preparing a prompt took; no token was generated. */
-export type PrewarmResult = Pick<GenerateResult, 'usage' | 'timings'>;
+export type PrewarmResult = Pick<GenerateResult, 'usage' | 'timings' | 'plan'>;
+
+/** A border in the prompts of one session, and what the engine keeps there. */
+export interface StateNode {
+  /** The beginning of its state key. */
+  readonly key: string;
+  /** Null for the first segment of a prompt. */
+  readonly parent: string | null;
+  readonly kind: 'text' | 'image';
+  /** Of its own segment. */
+  readonly tokens: number;
+  /** Bytes by tier; features are those of the image itself, in memory or on disk. */
+  readonly tiers: Readonly<Partial<Record<'hot' | 'ram' | 'disk' | 'features', number>>>;
+}
+
+/** A session that an engine keeps state of. */
+export interface HeldSession {
+  readonly tenant: string;
+  readonly session: string;
+}

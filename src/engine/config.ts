@@ -24,10 +24,27 @@ export interface EngineConfig {
   readonly featureCacheBytes?: number;
   /** Memory for attention state of idle conversations that had to leave the cache. Default: an eighth of what is free, at most 2 GiB. */
   readonly stateCacheBytes?: number;
+  /** Folder for state that leaves memory; none: what leaves memory is gone. One engine at a time. */
+  readonly stateFolder?: string;
+  /** 32 bytes as base64 that everything in the folder is sealed under. Default: a key that lies in the folder. */
+  readonly stateKey?: string;
+  /** What the folder may hold. Default 16 GiB. */
+  readonly stateDiskBytes?: number;
+  /** Free space on the folder's volume below which nothing is written. */
+  readonly reserveBytes?: number;
+  /** An idle conversation's state leaves the cache for memory after this long, and memory for disk after that long. */
+  readonly hotIdleMs?: number;
+  readonly ramIdleMs?: number;
+  /** State of requests that belong to no session is dropped after this long without use. */
+  readonly unownedTtlMs?: number;
+  /** How long an engine that is shut down may take to write state to disk. */
+  readonly suspendMs?: number;
 }
 
 export interface ResolvedEngineConfig
-  extends Required<Omit<EngineConfig, 'model' | 'mmproj' | 'visionWeightType'>> {
+  extends Required<Omit<EngineConfig, 'model' | 'mmproj' | 'visionWeightType' | 'stateFolder' | 'stateKey'>> {
+  readonly stateFolder: string | undefined;
+  readonly stateKey: string | undefined;
   readonly visionWeightType: WeightType | undefined;
 }
 
@@ -54,6 +71,12 @@ const ranges = {
   overtakeBoundMs: [0, 600_000],
   featureCacheBytes: [0, 2 ** 40],
   stateCacheBytes: [0, 2 ** 40],
+  stateDiskBytes: [0, 2 ** 50],
+  reserveBytes: [0, 2 ** 50],
+  hotIdleMs: [0, 2 ** 31],
+  ramIdleMs: [0, 2 ** 31],
+  unownedTtlMs: [0, 2 ** 31],
+  suspendMs: [0, 2 ** 31],
 } as const;
 
 /** @throws invalid_parameter naming the setting, its range and the actual value */
@@ -76,5 +99,13 @@ export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEn
     visionWeightType: config.visionWeightType,
     featureCacheBytes: config.featureCacheBytes ?? 256 * 2 ** 20,
     stateCacheBytes: config.stateCacheBytes ?? Math.min(maxDefaultStateBytes, Math.floor(freemem() / 8)),
+    stateFolder: config.stateFolder,
+    stateKey: config.stateKey,
+    stateDiskBytes: config.stateDiskBytes ?? 16 * 2 ** 30,
+    reserveBytes: config.reserveBytes ?? 64 * 2 ** 20,
+    hotIdleMs: config.hotIdleMs ?? 60_000,
+    ramIdleMs: config.ramIdleMs ?? 120_000,
+    unownedTtlMs: config.unownedTtlMs ?? 30 * 60_000,
+    suspendMs: config.suspendMs ?? 10_000,
   };
 }

@@ -7,10 +7,12 @@ import type {
   GenerateEvent,
   GenerateRequest,
   GenerateResult,
+  HeldSession,
   ImageSource,
   PrewarmResult,
   PromptCount,
   Sampling,
+  StateNode,
 } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
 import { openBackend } from '../llama/backend.ts';
@@ -23,6 +25,7 @@ import { createGrammarSampler } from './decode/grammarSampler.ts';
 import { callsOf, OutputText } from './decode/outputText.ts';
 import { Runner } from './decode/runner.ts';
 import { createSampler } from './decode/sampler.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { describe, type LoadedParts } from './info.ts';
 import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
@@ -31,12 +34,17 @@ import { totalCells } from './prompt/commonPrefix.ts';
 import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
+import { describeTree } from './state/describeTree.ts';
+import { EngineState } from './state/engineState.ts';
+import { openDisk } from './state/openDisk.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
 import { VisionEncoder } from './vision/encoder.ts';
 
 interface Parts extends LoadedParts {
   readonly template: ChatTemplate;
   readonly info: EngineInfo;
+  readonly state: EngineState;
+  readonly kvBytesPerToken: number;
   readonly logger: Logger;
 }
 
@@ -59,11 +67,17 @@ export class Engine implements InferencePort {
   #disposed: Promise<void> | undefined;
 
   private constructor(parts: Parts) {
-    const { runner, encoder, config } = parts;
+    const { runner, encoder, config, state } = parts;
     this.#parts = parts;
     this.info = parts.info;
     this.#encodes = new EncodeQueue(encoder, config.featureCacheBytes, () => this.#scheduler.wake());
-    this.#scheduler = new Scheduler(runner, this.#encodes, config);
+    const { controller, planner, rate } = state;
+    this.#scheduler = new Scheduler(
+      runner,
+      { encodes: this.#encodes, state: controller, planner, rate },
+      config,
+    );
+    state.resume();
   }
 
   /** Loads model and vision tower without blocking the event loop. @throws AfterimageError model_*, native_* */
@@ -94,9 +108,31 @@ export class Engine implements InferencePort {
       tokenizer: runner.vocabulary,
       imageTokenPixels: pair.vision.patchSize * pair.vision.mergeSize,
     });
+    const fingerprint = await fingerprintOf(pair, {
+      build: native.systemInfo,
+      backend: `${backend.name} ${backend.deviceName}`,
+      kvType: 'f16',
+      visionWeightType: encoder.weightType,
+      featureType: 'f32',
+    });
+    const state = new EngineState({
+      fingerprint,
+      endsTurn: (token) => runner.vocabulary.isEndOfGeneration(token),
+      ramBytes: resolved.stateCacheBytes,
+      ramIdleMs: resolved.ramIdleMs,
+      unownedTtlMs: resolved.unownedTtlMs,
+      disk: await openDisk(resolved, fingerprint, logger),
+      logger,
+    });
     const loadMs = performance.now() - started;
     const parts = { native, backend, runner, encoder, template, config: resolved };
-    return new Engine({ ...parts, logger, info: describe(pair, parts, loadMs) });
+    return new Engine({
+      ...parts,
+      state,
+      kvBytesPerToken: pair.kvBytesPerToken,
+      logger,
+      info: describe(pair, parts, loadMs),
+    });
   }
 
   async ready(): Promise<EngineInfo> {
@@ -152,7 +188,7 @@ export class Engine implements InferencePort {
     const ended = Promise.withResolvers<PrewarmResult>();
     const sequence = this.#submit(request, prompt, { maxOutputTokens: 0 }, output, {
       onDelta: () => {},
-      onDone: ({ usage, timings }) => ended.resolve({ usage, timings }),
+      onDone: ({ usage, timings, plan }) => ended.resolve({ usage, timings, ...(plan && { plan }) }),
       onError: ended.reject,
     });
     const onAbort = (): void => {
@@ -181,13 +217,34 @@ export class Engine implements InferencePort {
   }
 
   async forget(tenant: string, session?: string): Promise<void> {
+    const { state } = this.#parts;
     this.#scheduler.forget(tenant, session);
-    if (session === undefined) this.#encodes.forget(tenant);
-    else this.#encodes.forgetSession(tenant, session);
+    if (session === undefined) {
+      state.owners.forget(tenant);
+      this.#encodes.forget(tenant);
+      return state.forget(tenant, undefined, []);
+    }
+    const images = state.owners.release(tenant, session);
+    for (const key of images) this.#encodes.forgetImage(tenant, key);
+    return state.forget(tenant, session, images);
+  }
+
+  heldSessions(): Promise<readonly HeldSession[]> {
+    return this.#parts.state.sessions();
+  }
+
+  async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {
+    const { state, kvBytesPerToken } = this.#parts;
+    const hot = this.#scheduler.cache.heldBy(tenant, session).map(({ segments, cells }) => {
+      return { segments, tier: 'hot' as const, bytes: cells * kvBytesPerToken };
+    });
+    const featureBytesOf = (imageKey: string): number => this.#encodes.cache.bytesOf(tenant, imageKey);
+    return describeTree(tenant, [...hot, ...state.heldBy(tenant, session)], state.tree, featureBytesOf);
   }
 
   async stats(): Promise<EngineStats> {
-    const { cache, totals, runningCount, waitingCount } = this.#scheduler;
+    const { cache, totals, plans, runningCount, waitingCount } = this.#scheduler;
+    const { controller, disk } = this.#parts.state;
     return {
       encoderCalls: this.#encodes.encoderCalls,
       running: runningCount,
@@ -197,8 +254,14 @@ export class Engine implements InferencePort {
       kvCellsUsed: cache.ledger.used,
       kvCellsTotal: cache.ledger.total,
       featureBytes: this.#encodes.cache.bytes,
-      stateBytes: cache.ram.bytes,
+      stateBytes: controller.ram.bytes,
+      diskBytes: disk?.stats.bytes ?? 0,
+      checkpoints: controller.count,
+      lostCheckpoints: controller.lost,
+      diskFailures: controller.writeFailures,
+      refusedObjects: { ...disk?.stats.refused },
       restoredSequences: cache.restoredSequences,
+      plans: { ...plans },
       ...totals,
       residentBytes: process.memoryUsage.rss(),
       restarts: 0,
@@ -212,7 +275,10 @@ export class Engine implements InferencePort {
 
   async #close(): Promise<void> {
     await this.#scheduler.stop(shutDown());
-    const { runner, encoder, backend } = this.#parts;
+    const { runner, encoder, backend, state, config } = this.#parts;
+    const deadline = AbortSignal.timeout(config.suspendMs);
+    if (state.disk) while (!deadline.aborted && this.#scheduler.cache.demoteIdle(0));
+    await state.close(deadline);
     encoder.dispose();
     runner.dispose();
     backend.dispose();
@@ -253,13 +319,14 @@ export class Engine implements InferencePort {
     const images: ReadonlyMap<string, ImageSource> = imagesOf(request);
     const grammar =
       gbnf === undefined ? undefined : createGrammarSampler(native.llama, runner.vocabulary, gbnf);
-    for (const key of images.keys()) this.#encodes.use(request.tenant, key, request.session);
+    const shared = this.#parts.state.claim(request, prompt);
     return this.#scheduler.submit({
       tenant: request.tenant,
       session: request.session,
       prompt,
       promptCells: totalCells(prompt),
       maxOutputTokens,
+      shared,
       images,
       sampler:
         sampling && createSampler(native.llama, sampling, runner.vocabulary.size, maxOutputTokens, grammar),

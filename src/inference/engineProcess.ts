@@ -5,8 +5,10 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  HeldSession,
   PrewarmResult,
   PromptCount,
+  StateNode,
 } from '../core/request.ts';
 import { toWireRequest } from '../engine/ipc/wireRequest.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
@@ -21,6 +23,8 @@ export interface EngineProcessOptions extends EngineChildOptions {
   readonly backoff?: BackoffOptions;
   /** How long a request waits for an engine that is starting. Default 60 s. */
   readonly restartWaitMs?: number;
+  /** How long an engine that is shut down may take before it is killed. Default 2 s. */
+  readonly shutdownGraceMs?: number;
 }
 
 interface Running {
@@ -30,7 +34,7 @@ interface Running {
 
 /** Starts in a row that may die before the first one was ever ready. */
 const maxFirstStarts = 5;
-const shutdownGraceMs = 2_000;
+const defaultShutdownGraceMs = 2_000;
 
 /**
  * An inference port in a process of its own, started by the constructor and again whenever it dies: native code that
@@ -104,6 +108,16 @@ export class EngineProcess implements InferencePort {
   async forget(tenant: string, session?: string): Promise<void> {
     const { child } = await this.#available();
     await child.call({ type: 'forget', tenant, session }).reply('finished');
+  }
+
+  async heldSessions(): Promise<readonly HeldSession[]> {
+    const { child } = await this.#available();
+    return (await child.call({ type: 'heldSessions' }).reply('sessions')).sessions;
+  }
+
+  async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {
+    const { child } = await this.#available();
+    return (await child.call({ type: 'stateTree', tenant, session }).reply('nodes')).nodes;
   }
 
   async stats(): Promise<EngineStats> {
@@ -202,6 +216,6 @@ export class EngineProcess implements InferencePort {
   async #stop(): Promise<void> {
     clearTimeout(this.#restartTimer);
     if (!this.#isFinal) this.#giveUp(failure('engine_unavailable', { reason: 'it was shut down' }));
-    await this.#child?.stop(shutdownGraceMs);
+    await this.#child?.stop(this.#options.shutdownGraceMs ?? defaultShutdownGraceMs);
   }
 }

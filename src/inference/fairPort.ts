@@ -5,8 +5,10 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  HeldSession,
   PrewarmResult,
   PromptCount,
+  StateNode,
 } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
 import { FairSlots, type FairSlotsOptions } from './fairSlots.ts';
@@ -60,6 +62,14 @@ export class FairPort implements InferencePort {
 
   forget(tenant: string, session?: string): Promise<void> {
     return this.#engine.forget(tenant, session);
+  }
+
+  heldSessions(): Promise<readonly HeldSession[]> {
+    return this.#engine.heldSessions();
+  }
+
+  stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {
+    return this.#engine.stateTree(tenant, session);
   }
 
   async stats(): Promise<EngineStats> {

@@ -7,8 +7,10 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  HeldSession,
   PrewarmResult,
   PromptCount,
+  StateNode,
 } from '../core/request.ts';
 import type { ToolCall } from '../core/tools.ts';
 import { requestLimits, validateRequest } from '../core/validateRequest.ts';
@@ -211,6 +213,15 @@ export class ScriptedEngine implements InferencePort {
     for (const run of this.#runs) run.forgotten ||= run.tenant === tenant;
   }
 
+  /** It keeps nothing beyond its life. */
+  async heldSessions(): Promise<readonly HeldSession[]> {
+    return [];
+  }
+
+  async stateTree(): Promise<readonly StateNode[]> {
+    return [];
+  }
+
   async stats(): Promise<EngineStats> {
     return {
       ...this.#sums,
@@ -223,6 +234,12 @@ export class ScriptedEngine implements InferencePort {
       kvCellsTotal: 0,
       featureBytes: 0,
       stateBytes: 0,
+      diskBytes: 0,
+      checkpoints: 0,
+      lostCheckpoints: 0,
+      diskFailures: 0,
+      refusedObjects: {},
+      plans: { byTier: { hot: 0, ram: 0, disk: 0, none: 0 }, estimatedMs: 0, actualMs: 0, errorMs: 0 },
       restoredSequences: 0,
       reusedTokens: 0,
       residentBytes: process.memoryUsage.rss(),

@@ -1,12 +1,12 @@
 import type { GenerateRequest } from '../core/request.ts';
 import { imagesOf } from '../engine/ipc/wireRequest.ts';
-import { ImageOwners } from '../engine/vision/imageOwners.ts';
+import { SharedOwners } from '../engine/state/sharedOwners.ts';
 import { untilAborted } from './untilAborted.ts';
 
 /** Which pictures count as encoded, by tenant: fetches the pixels of each once, as the real encoder would. */
 export class ScriptedFeatures {
   readonly #byTenant = new Map<string, Map<string, Promise<void>>>();
-  readonly #owners = new ImageOwners();
+  readonly #owners = new SharedOwners();
   #encoderCalls = 0;
 
   get encoderCalls(): number {
@@ -18,7 +18,7 @@ export class ScriptedFeatures {
     let encoded = 0;
     let reused = 0;
     for (const [key, image] of imagesOf(request)) {
-      this.#owners.use(request.tenant, key, request.session);
+      if (request.session !== undefined) this.#owners.use(request.tenant, key, request.session);
       while (true) {
         const features = this.#of(request.tenant);
         const shared = features.get(key);

@@ -35,6 +35,14 @@ export class PlannedEngine implements InferencePort {
     this.#limit = limit;
   }
 
+  async heldSessions(): Promise<[]> {
+    return [];
+  }
+
+  async stateTree(): Promise<[]> {
+    return [];
+  }
+
   async *generate(
     request: GenerateRequest,
     { signal }: { signal?: AbortSignal } = {},

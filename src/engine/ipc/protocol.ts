@@ -2,8 +2,10 @@ import type {
   EngineInfo,
   EngineStats,
   GenerateResult,
+  HeldSession,
   PrewarmResult,
   PromptCount,
+  StateNode,
 } from '../../core/request.ts';
 import type { ToolCall } from '../../core/tools.ts';
 import type { LogLevel } from './logger.ts';
@@ -15,8 +17,8 @@ import type { WireRequest } from './wireRequest.ts';
  * `serialization: 'advanced'` (typed arrays travel as bytes).
  *
  * `start` comes first and is answered by `ready` or `failed`; nothing else is sent before `ready`. `generate`, `prewarm`,
- * `countTokens`, `forget` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
- * one of `done`, `prewarmed`, `finished`, `count`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
+ * `countTokens`, `forget`, `heldSessions`, `stateTree` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
+ * one of `done`, `prewarmed`, `finished`, `count`, `sessions`, `nodes`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
  */
 export type ToEngine =
   | { readonly type: 'start'; readonly config: unknown }
@@ -38,6 +40,8 @@ export type EngineCall =
       readonly tenant: string;
       readonly session?: string | undefined;
     }
+  | { readonly type: 'heldSessions'; readonly id: number }
+  | { readonly type: 'stateTree'; readonly id: number; readonly tenant: string; readonly session: string }
   | { readonly type: 'stats'; readonly id: number };
 
 export type FromEngine =
@@ -55,6 +59,8 @@ export type EngineReply =
   | { readonly type: 'count'; readonly id: number; readonly count: PromptCount }
   | { readonly type: 'prewarmed'; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: 'finished'; readonly id: number }
+  | { readonly type: 'sessions'; readonly id: number; readonly sessions: readonly HeldSession[] }
+  | { readonly type: 'nodes'; readonly id: number; readonly nodes: readonly StateNode[] }
   | { readonly type: 'stats'; readonly id: number; readonly stats: EngineStats }
   | { readonly type: 'aborted'; readonly id: number }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError };

@@ -128,6 +128,10 @@ async function answer(
     case 'forget':
       await port.forget(message.tenant, message.session);
       return { type: 'finished', id };
+    case 'heldSessions':
+      return { type: 'sessions', id, sessions: await port.heldSessions() };
+    case 'stateTree':
+      return { type: 'nodes', id, nodes: await port.stateTree(message.tenant, message.session) };
     case 'stats':
       return { type: 'stats', id, stats: await port.stats() };
   }

@@ -1,8 +1,9 @@
 import type { BatchToken, Runner } from '../decode/runner.ts';
 import type { ImageSegment } from '../prompt/segment.ts';
 import { segmentCells } from '../prompt/segment.ts';
+import type { Planner } from '../state/planner.ts';
 import type { KvCache } from './kvCache.ts';
-import { PrefillRate } from './prefillRate.ts';
+import type { PrefillRate } from './prefillRate.ts';
 import type { Sequence } from './sequence.ts';
 
 /** A sequence whose logits lie at `index` of the last native decode. */
@@ -15,11 +16,14 @@ export interface Row {
 export class DecodeStep {
   readonly #runner: Runner;
   readonly #cache: KvCache;
-  readonly #rate = new PrefillRate();
+  readonly #rate: PrefillRate;
+  readonly #planner: Planner;
 
-  constructor(runner: Runner, cache: KvCache) {
+  constructor(runner: Runner, cache: KvCache, rate: PrefillRate, planner: Planner) {
     this.#runner = runner;
     this.#cache = cache;
+    this.#rate = rate;
+    this.#planner = planner;
   }
 
   /**
@@ -60,7 +64,7 @@ export class DecodeStep {
       this.#cache.appendTokens(prompt.slot, slice);
       prompt.advanceText(slice.length);
       prompt.prefillMs += elapsed;
-      if (answering.length === 0) this.#rate.note(slice.length, elapsed);
+      if (answering.length === 0) this.#planner.notePrefill(slice.length, elapsed);
     }
     return rows;
   }
@@ -90,7 +94,7 @@ export class DecodeStep {
       tokenCount,
     });
     const elapsed = performance.now() - started;
-    this.#rate.note(tokenCount, elapsed);
+    this.#planner.notePrefill(tokenCount, elapsed);
     sequence.prefillMs += elapsed;
     this.#cache.appendImageCells(slot, image, tokenCount);
     sequence.advanceImage(tokenCount);

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { newStateController } from '../../../test/helpers/stateController.ts';
 import { totalCells } from '../prompt/commonPrefix.ts';
 import type { ImageSegment, Segment } from '../prompt/segment.ts';
-import { RamTier } from '../state/ramTier.ts';
+import type { StateController } from '../state/stateController.ts';
 import { KvCache, type SequenceMemory } from './kvCache.ts';
 import type { KvSlot } from './kvSlot.ts';
 
@@ -57,15 +58,21 @@ function expectedCells(prompt: readonly Segment[]): [number, string][] {
 class Harness {
   readonly memory = new FakeMemory();
   readonly cache: KvCache;
-  readonly ram: RamTier;
+  readonly state: StateController;
   constructor(maxSequences: number, kvCells: number, ramBytes = 0, worthRestoringCells = 32) {
-    this.ram = new RamTier(ramBytes);
+    const { controller, planner } = newStateController({ ramBytes });
+    this.state = controller;
     this.cache = new KvCache(this.memory, {
       maxSequences,
       kvCells,
-      ram: this.ram,
+      state: controller,
+      planner,
       worthRestoringCells,
     });
+  }
+  async forget(tenant: string, session?: string): Promise<void> {
+    this.cache.forget(tenant, session);
+    await this.state.forget(tenant, session, []);
   }
   /** Admits a prompt; what of it the slot claims to hold must really be there. Undefined when there is no room. */
   start(tenant: string, prompt: Segment[], outputTokens: number): KvSlot | undefined {
@@ -193,7 +200,7 @@ test('whatever is started, ended and forgotten, slots hold what they claim and c
             const slot = harness.start(tenant, prompt, output);
             if (slot) running.push({ slot, prompt });
           } else if (kind === 'forget') {
-            harness.cache.forget(tenant);
+            void harness.forget(tenant);
           } else {
             const [ended] = running.splice(pick % Math.max(running.length, 1), 1);
             if (!ended) continue;
@@ -226,7 +233,7 @@ test('what had to leave the cache comes back from memory, whole or up to where a
   const first = [run(0), image('a')];
   turn(harness, 't', first);
   turn(harness, 't', [run(1000, 60)]);
-  expect([harness.cache.droppedSequences, harness.ram.count]).toEqual([1, 1]);
+  expect([harness.cache.droppedSequences, harness.state.ram.count]).toEqual([1, 1]);
   const back = turn(harness, 't', [...first, text(7)]);
   expect(back.cells).toBe(46);
   expect(back.loadMs).toBeGreaterThan(0);
@@ -236,13 +243,13 @@ test('what had to leave the cache comes back from memory, whole or up to where a
   expect(turn(harness, 't', [run(0), image('b'), text(7)]).cells).toBe(40);
 });
 
-test('another tenant finds nothing of it, and a tenant that is forgotten neither', () => {
+test('another tenant finds nothing of it, and a tenant that is forgotten neither', async () => {
   const harness = new Harness(4, 70, 1e6);
   turn(harness, 't', [run(0), text(1)]);
   turn(harness, 'u', [run(1000, 60)]);
-  expect(harness.ram.count).toBe(1);
+  expect(harness.state.ram.count).toBe(1);
   expect(turn(harness, 'u', [run(0), text(1)]).cells).toBe(0);
-  harness.cache.forget('t');
+  await harness.forget('t');
   expect(turn(harness, 't', [run(0), text(1)]).cells).toBe(0);
 });
 
@@ -256,23 +263,7 @@ test('a snapshot that does not come back is dropped, and its prompt computed', (
   expect(harness.cache.restoredSequences).toBe(0);
 });
 
-test('within its budget the newest state stays, and a longer state takes the place of its beginning', () => {
-  const tier = new RamTier(100);
-  const put = (segments: Segment[], bytes = 40) =>
-    tier.put({ tenant: 't', segments, cells: totalCells(segments), state: new Uint8Array(bytes) });
-  put([run(0)]);
-  put([run(0), text(1)]);
-  expect([tier.count, tier.bytes]).toEqual([1, 40]);
-  put([run(100)]);
-  expect(tier.covers('t', [run(0)])).toBe(true);
-  put([run(200)]);
-  expect(tier.covers('t', [run(100)])).toBe(false);
-  expect(tier.covers('t', [run(0), text(1)])).toBe(true);
-  put([run(300)], 101);
-  expect([tier.count, tier.bytes]).toEqual([2, 80]);
-});
-
-test('a session that ends takes its idle and saved state with it, another one keeps its own', () => {
+test('a session that ends takes its idle and saved state with it, another one keeps its own', async () => {
   const harness = new Harness(4, 70, 1e6);
   const say = (session: string, prompt: Segment[]): number => {
     const demand = { tenant: 't', session, prompt, promptCells: totalCells(prompt), outputTokens: 5 };
@@ -286,11 +277,11 @@ test('a session that ends takes its idle and saved state with it, another one ke
   };
   say('a', [run(0)]);
   say('b', [run(1000, 60)]);
-  expect(harness.ram.count).toBe(1);
-  harness.cache.forget('t', 'b');
-  harness.cache.forget('u', 'a');
+  expect(harness.state.ram.count).toBe(1);
+  await harness.forget('t', 'b');
+  await harness.forget('u', 'a');
   expect(harness.cache.ledger.used).toBe(0);
   expect(say('a', [run(0), text(1)])).toBe(40);
-  harness.cache.forget('t', 'a');
-  expect([harness.ram.bytes, harness.cache.ledger.used]).toEqual([0, 0]);
+  await harness.forget('t', 'a');
+  expect([harness.state.ram.bytes, harness.cache.ledger.used]).toEqual([0, 0]);
 });

@@ -1,13 +1,14 @@
 import { commonPrefix } from '../prompt/commonPrefix.ts';
-import type { ImageSegment } from '../prompt/segment.ts';
-import type { RamTier, Snapshot } from '../state/ramTier.ts';
+import type { ImageSegment, Segment } from '../prompt/segment.ts';
+import type { Checkpoint, Scope } from '../state/checkpoint.ts';
+import type { Planner } from '../state/planner.ts';
+import type { StateController } from '../state/stateController.ts';
+import { type Admission, type Beginning, decideAdmission } from './admission.ts';
 import { CellLedger } from './cellLedger.ts';
 import { KvSlot } from './kvSlot.ts';
-import { type Demand, leaveOneToCompute, longestPrefix } from './longestPrefix.ts';
+import { type Demand, longestPrefix } from './longestPrefix.ts';
 
-/** A prefix that is being computed elsewhere is waited for when it saves at least this much: a small picture. */
-const worthWaitingCells = 32;
-/** A snapshot is made, and brought back, for at least this much more than there is without: a small picture. */
+/** State is saved, and brought back, for at least this much more than there is without: a small picture. */
 const defaultWorthRestoringCells = 32;
 
 /** The native side of the cache, as `Runner` offers it. */
@@ -19,24 +20,21 @@ export interface SequenceMemory {
   restore(sequence: number, state: Uint8Array): boolean;
 }
 
-export type Admission =
-  | {
-      readonly kind: 'now';
-      readonly source: KvSlot | undefined;
-      readonly cells: number;
-      readonly positions: number;
-      /** Instead of `source`: where the prefix is brought back from. */
-      readonly snapshot?: Snapshot;
-    }
-  /** Another sequence is just computing a longer common prefix: waiting for it is cheaper than computing it twice. */
-  | { readonly kind: 'shared-prefix-pending' }
-  | { readonly kind: 'full' };
+export interface KvCacheOptions {
+  readonly maxSequences: number;
+  readonly kvCells: number;
+  /** Where state goes that has to leave. */
+  readonly state: StateController;
+  readonly planner: Planner;
+  /** Whether nobody has the features of an image. */
+  readonly mustEncode?: (tenant: string, imageKey: string) => boolean;
+  readonly worthRestoringCells?: number;
+}
 
 /**
  * Which sequence ids hold what, and who may use them. A slot is *busy* while a request runs in it and *idle* after:
- * idle slots are the cache, and the least recently used one makes room when ids or cells run out, its state kept in the `ram`
- * tier. Busy slots reserve
- * what their request can grow to, so a running request never meets a full cache.
+ * idle slots are the `hot` tier, and the least recently used one makes room when ids or cells run out, its state kept by the
+ * State Controller. Busy slots reserve what their request can grow to, so a running request never meets a full cache.
  *
  * A look-up compares the prompt with every slot of the tenant: its cost grows with the number of slots (at most 256)
  * times the length they share with the prompt.
@@ -45,26 +43,23 @@ export class KvCache {
   readonly ledger: CellLedger;
   droppedSequences = 0;
   restoredSequences = 0;
-  readonly ram: RamTier;
+  readonly state: StateController;
+  readonly #planner: Planner;
+  readonly #mustEncode: (tenant: string, imageKey: string) => boolean;
   readonly #worthRestoringCells: number;
   readonly #memory: SequenceMemory;
   readonly #slots = new Set<KvSlot>();
   readonly #freeIds: number[];
   readonly #forgotten = new WeakSet<KvSlot>();
 
-  constructor(
-    memory: SequenceMemory,
-    {
-      maxSequences,
-      kvCells,
-      ram,
-      worthRestoringCells = defaultWorthRestoringCells,
-    }: { maxSequences: number; kvCells: number; ram: RamTier; worthRestoringCells?: number },
-  ) {
-    this.ram = ram;
-    this.#worthRestoringCells = worthRestoringCells;
+  constructor(memory: SequenceMemory, options: KvCacheOptions) {
+    this.state = options.state;
+    this.#planner = options.planner;
+    this.#mustEncode = options.mustEncode ?? (() => false);
+    this.#worthRestoringCells = options.worthRestoringCells ?? defaultWorthRestoringCells;
     this.#memory = memory;
-    this.ledger = new CellLedger(kvCells);
+    this.ledger = new CellLedger(options.kvCells);
+    const { maxSequences } = options;
     this.#freeIds = Array.from({ length: maxSequences }, (_, id) => maxSequences - 1 - id);
   }
 
@@ -72,40 +67,40 @@ export class KvCache {
     return [...this.#slots].filter((slot) => !slot.busy).length;
   }
 
-  /** Pure: says whether a demand can be met now, and from which slot's prefix. */
+  /** Pure: says whether a demand can be met now, and how it is best begun. */
   canAdmit(demand: Demand): Admission {
-    const reusable = [...this.#slots].filter((slot) => !this.#forgotten.has(slot));
-    const best = longestPrefix(reusable, demand);
-    if (best.pendingCells >= best.cells + worthWaitingCells) return { kind: 'shared-prefix-pending' };
-    const busy = [...this.#slots].filter((slot) => slot.busy);
-    const pinned = this.ledger.heldBy(
-      busy.map((slot) => slot.id),
-      best.source?.id,
-      best.cells,
+    const { tenant, prompt } = demand;
+    const best = longestPrefix(
+      [...this.#slots].filter((slot) => !this.#forgotten.has(slot)),
+      demand,
     );
+    const busy = [...this.#slots].filter((slot) => slot.busy);
+    const busyIds = busy.map(({ id }) => id);
     const promised = busy.reduce((sum, slot) => sum + slot.reservedCells, 0);
-    const needed = demand.promptCells + demand.outputTokens - best.cells;
     const idIsFree = this.#freeIds.length > 0 || this.#slots.size > busy.length;
-    const saved = this.ram.longestPrefix(demand.tenant, demand.prompt);
-    const restored = saved && leaveOneToCompute(saved.prefix, demand);
-    if (saved && restored && restored.cells >= best.cells + this.#worthRestoringCells) {
-      const room = Math.max(saved.snapshot.cells, demand.promptCells + demand.outputTokens);
-      const held = this.ledger.heldBy(busy.map((slot) => slot.id));
-      if (held + promised + room <= this.ledger.total && idIsFree) {
-        return { kind: 'now', source: undefined, snapshot: saved.snapshot, ...restored };
-      }
-    }
-    if (pinned + promised + needed > this.ledger.total || !idIsFree) return { kind: 'full' };
-    return { kind: 'now', source: best.source, cells: best.cells, positions: best.positions };
+    const wanted = demand.promptCells + demand.outputTokens;
+    const fits = ({
+      source,
+      checkpoint,
+      cells,
+    }: Pick<Beginning, 'source' | 'checkpoint' | 'cells'>): boolean => {
+      const held = this.ledger.heldBy(busyIds, source?.id, checkpoint ? 0 : cells);
+      // A checkpoint comes back whole before it is cut.
+      const added = checkpoint ? Math.max(checkpoint.cells, wanted) : wanted - cells;
+      return idIsFree && held + promised + added <= this.ledger.total;
+    };
+    const found = this.state.lookUp(tenant, prompt, best.cells + this.#worthRestoringCells);
+    const mustEncode = (imageKey: string): boolean => this.#mustEncode(tenant, imageKey);
+    return decideAdmission(demand, { best, found, fits, mustEncode }, this.#planner);
   }
 
   /** Takes what `canAdmit` offered, in the same tick. The slot holds the shared prefix and is busy until `release`. */
-  admit(demand: Demand, admission: Extract<Admission, { kind: 'now' }>): KvSlot {
-    if (admission.snapshot) return this.#admitRestored(demand, admission, admission.snapshot);
-    const { source, cells, positions } = admission;
+  admit(demand: Demand, beginning: Beginning): KvSlot {
+    const { source, checkpoint, cells, positions } = beginning;
+    if (checkpoint) return this.#admitRestored(demand, beginning, checkpoint);
     const needed = demand.promptCells + demand.outputTokens - cells;
     const inPlace = source && !source.busy && source.cells === cells;
-    const slot = inPlace ? source : this.#branch(demand, admission, needed);
+    const slot = inPlace ? source : this.#branch(demand, beginning, needed);
     if (slot.cells > cells) this.#truncate(slot, cells, positions);
     while (this.#freeCells() < needed && this.#dropLeastRecentlyUsed(slot));
     slot.session = demand.session;
@@ -113,27 +108,28 @@ export class KvCache {
     return slot;
   }
 
-  /** Brings a snapshot back into a slot of its own and cuts it to the prefix; computes all if it doesn't come back. */
-  #admitRestored(
-    demand: Demand,
-    { cells, positions }: Extract<Admission, { kind: 'now' }>,
-    snapshot: Snapshot,
-  ): KvSlot {
+  /** Brings a checkpoint back into a slot of its own and cuts it to the prefix; computes all if it doesn't come back. */
+  #admitRestored(demand: Demand, { cells, positions }: Beginning, checkpoint: Checkpoint): KvSlot {
+    const { state } = checkpoint;
+    if (!state) throw new Error('a checkpoint is brought to memory before it is restored');
     const wanted = demand.promptCells + demand.outputTokens;
-    const nothing = { kind: 'now', source: undefined, cells: 0, positions: 0 } as const;
-    const slot = this.#branch(demand, nothing, Math.max(snapshot.cells, wanted));
+    const nothing = { source: undefined, cells: 0, positions: 0 };
+    const slot = this.#branch(demand, nothing, Math.max(checkpoint.cells, wanted));
     const started = performance.now();
-    const isBack = this.#memory.restore(slot.id, snapshot.state);
+    const isBack = this.#memory.restore(slot.id, state);
     if (isBack) {
-      this.ledger.append(slot.id, snapshot.cells);
-      slot.copy(snapshot.segments);
+      this.ledger.append(slot.id, checkpoint.cells);
+      slot.copy(checkpoint.segments);
       if (slot.cells > cells) this.#truncate(slot, cells, positions);
-      this.ram.used(snapshot);
+      this.state.used(checkpoint);
       this.restoredSequences++;
-    } else this.ram.delete(snapshot);
+    } else this.state.discard(checkpoint);
     slot.session = demand.session;
     slot.begin(demand.prompt, wanted - slot.cells);
-    if (isBack) slot.loadMs = performance.now() - started;
+    if (isBack) {
+      slot.loadMs = performance.now() - started;
+      this.#planner.ram.note(checkpoint.bytes, slot.loadMs);
+    }
     return slot;
   }
 
@@ -162,9 +158,30 @@ export class KvCache {
     this.#drop(slot);
   }
 
-  /** A tenant's state, or what one of its sessions left. */
+  /** Keeps what a running slot has computed so far for all prompts that begin so, unless it is kept already. */
+  keepShared(slot: KvSlot, scope: Scope | undefined): void {
+    if (!this.state.keepsAnything || this.#forgotten.has(slot)) return;
+    if (!this.state.covers(slot.tenant, slot.resident)) this.#keep(slot, scope);
+  }
+
+  /** What lies in slots of a session. */
+  heldBy(tenant: string, session: string): { segments: readonly Segment[]; cells: number }[] {
+    return [...this.#slots]
+      .filter((slot) => slot.tenant === tenant && slot.session === session)
+      .map((slot) => ({ segments: slot.snapshot(), cells: slot.cells }));
+  }
+
+  /** Lets the slot go that has been idle longest, if that is at least this long; false: there is none. */
+  demoteIdle(idleMs: number): boolean {
+    const oldest = this.#leastRecentlyUsed(undefined);
+    if (!oldest || performance.now() - oldest.idleSince < idleMs) return false;
+    this.#demote(oldest);
+    this.#drop(oldest);
+    return true;
+  }
+
+  /** A tenant's slots, or what one of its sessions left in some. */
   forget(tenant: string, session?: string): void {
-    this.ram.forget(tenant, session);
     for (const slot of this.#slots) {
       if (slot.tenant !== tenant || (session !== undefined && slot.session !== session)) continue;
       if (slot.busy) this.forgetAtEnd(slot);
@@ -189,7 +206,7 @@ export class KvCache {
   /** A slot of its own for the prefix, so that the source's longer branch stays; in the source itself if need be. */
   #branch(
     demand: Demand,
-    { source, cells, positions }: Extract<Admission, { kind: 'now' }>,
+    { source, cells, positions }: Pick<Beginning, 'source' | 'cells' | 'positions'>,
     needed: number,
   ): KvSlot {
     const tight = (): boolean => this.#freeIds.length === 0 || this.#freeCells() < needed;
@@ -220,11 +237,7 @@ export class KvCache {
   }
 
   #dropLeastRecentlyUsed(except: KvSlot | undefined): boolean {
-    let oldest: KvSlot | undefined;
-    for (const slot of this.#slots) {
-      if (slot.busy || slot === except) continue;
-      if (!oldest || slot.lastUsed < oldest.lastUsed) oldest = slot;
-    }
+    const oldest = this.#leastRecentlyUsed(except);
     if (!oldest) return false;
     this.#demote(oldest);
     this.#drop(oldest);
@@ -232,17 +245,30 @@ export class KvCache {
     return true;
   }
 
+  #leastRecentlyUsed(except: KvSlot | undefined): KvSlot | undefined {
+    let oldest: KvSlot | undefined;
+    for (const slot of this.#slots) {
+      if (slot.busy || slot === except) continue;
+      if (!oldest || slot.lastUsed < oldest.lastUsed) oldest = slot;
+    }
+    return oldest;
+  }
+
   /** Saves what is about to be dropped, unless it is still there elsewhere. */
   #demote(slot: KvSlot): void {
     const { tenant, session, cells, resident } = slot;
-    if (cells < this.#worthRestoringCells || this.ram.maxBytes === 0) return;
+    if (cells < this.#worthRestoringCells || !this.state.keepsAnything) return;
     const isIn = (other: KvSlot): boolean =>
       other !== slot &&
       other.tenant === tenant &&
       other.cells >= cells &&
       commonPrefix(other.resident, resident).cells === cells;
-    if ([...this.#slots].some(isIn) || this.ram.covers(tenant, resident)) return;
-    this.ram.put({ tenant, session, cells, segments: slot.snapshot(), state: this.#memory.save(slot.id) });
+    if ([...this.#slots].some(isIn) || this.state.covers(tenant, resident)) return;
+    this.#keep(slot, session === undefined ? undefined : { session });
+  }
+
+  #keep(slot: KvSlot, scope: Scope | undefined): void {
+    this.state.keep({ tenant: slot.tenant, scope, segments: slot.snapshot() }, this.#memory.save(slot.id));
   }
 
   #truncate(slot: KvSlot, cells: number, positions: number): void {

@@ -24,6 +24,8 @@ export class KvSlot {
   loadMs = 0;
   /** Logical time of the last use. */
   lastUsed = ++clock;
+  /** `performance.now()` of the last use. */
+  idleSince = performance.now();
   /** Cells of an image that is only partly there. */
   #partialImageCells = 0;
 
@@ -50,6 +52,7 @@ export class KvSlot {
 
   touch(): void {
     this.lastUsed = ++clock;
+    this.idleSince = performance.now();
   }
 
   copyPrefix(source: KvSlot, cells: number): void {

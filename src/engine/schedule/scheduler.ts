@@ -1,10 +1,13 @@
 import { type AfterimageError, failure } from '../../core/errors.ts';
 import type { Runner } from '../decode/runner.ts';
 import type { ImageSegment } from '../prompt/segment.ts';
-import { RamTier } from '../state/ramTier.ts';
+import type { Planner } from '../state/planner.ts';
+import type { StateController } from '../state/stateController.ts';
 import type { EncodeQueue } from '../vision/encodeQueue.ts';
 import { DecodeStep, type Row } from './decodeStep.ts';
 import { KvCache } from './kvCache.ts';
+import { PlanTotals } from './planTotals.ts';
+import type { PrefillRate } from './prefillRate.ts';
 import { Sequence, type SequenceRequest } from './sequence.ts';
 import { WaitingLine } from './waitingLine.ts';
 
@@ -14,8 +17,19 @@ export interface SchedulerLimits {
   readonly maxWaiting: number;
   /** A request that has waited this long is not overtaken any more by a smaller one that would fit. */
   readonly overtakeBoundMs: number;
-  /** Memory for attention state that had to leave the cache. */
-  readonly stateCacheBytes: number;
+  /** An idle sequence leaves the cache after this long, when nothing runs. */
+  readonly hotIdleMs: number;
+}
+
+/** How often idle state is looked at. */
+const tickMs = 1_000;
+
+/** What the scheduler stands on, besides the runner. */
+export interface SchedulerParts {
+  readonly encodes: EncodeQueue;
+  readonly state: StateController;
+  readonly planner: Planner;
+  readonly rate: PrefillRate;
 }
 
 /** The image in front of a prompt, with its features. */
@@ -34,6 +48,7 @@ interface PromptImage {
 export class Scheduler {
   readonly cache: KvCache;
   readonly totals = { promptTokens: 0, reusedTokens: 0, outputTokens: 0, imagesReused: 0 };
+  readonly plans = new PlanTotals();
   readonly #runner: Runner;
   readonly #encodes: EncodeQueue;
   readonly #limits: SchedulerLimits;
@@ -47,16 +62,23 @@ export class Scheduler {
   #woken = false;
   #wakeUp: (() => void) | undefined;
   #stopped = false;
+  #tickIsDue = false;
+  readonly #ticker: NodeJS.Timeout;
   readonly #loop: Promise<void>;
 
-  constructor(runner: Runner, encodes: EncodeQueue, limits: SchedulerLimits) {
+  constructor(runner: Runner, { encodes, state, planner, rate }: SchedulerParts, limits: SchedulerLimits) {
     this.#runner = runner;
     this.#encodes = encodes;
     this.#limits = limits;
     const { maxSequences, kvCells } = runner.options;
-    this.cache = new KvCache(runner, { maxSequences, kvCells, ram: new RamTier(limits.stateCacheBytes) });
+    const mustEncode = (tenant: string, imageKey: string): boolean => !encodes.has(tenant, imageKey);
+    this.cache = new KvCache(runner, { maxSequences, kvCells, state, planner, mustEncode });
     this.#waiting = new WaitingLine(limits.overtakeBoundMs);
-    this.#step = new DecodeStep(runner, this.cache);
+    this.#step = new DecodeStep(runner, this.cache, rate, planner);
+    this.#ticker = setInterval(() => {
+      this.#tickIsDue = true;
+      this.wake();
+    }, tickMs);
     this.#loop = this.#run();
   }
 
@@ -117,6 +139,7 @@ export class Scheduler {
   /** Stops after the current step; everything unfinished fails with `reason`. */
   async stop(reason: AfterimageError): Promise<void> {
     this.#stopped = true;
+    clearInterval(this.#ticker);
     this.wake();
     await this.#loop;
     for (const sequence of [...this.#waiting, ...this.#running]) this.#fail(sequence, reason);
@@ -149,7 +172,15 @@ export class Scheduler {
     const imageDecoded = prompt?.image ? await this.#decodeImage(prompt.sequence, prompt.image) : false;
     const encoded = this.#encodes.canStep();
     if (encoded) await this.#encodes.step();
-    return decoded || imageDecoded || encoded;
+    return decoded || imageDecoded || encoded || this.#demoteIdle();
+  }
+
+  /** Looks once in a while, and lets sequences go one a step while nobody waits for an answer. */
+  #demoteIdle(): boolean {
+    if (!this.#tickIsDue) return false;
+    this.cache.state.tick();
+    this.#tickIsDue = this.#running.length === 0 && this.cache.demoteIdle(this.#limits.hotIdleMs);
+    return this.#tickIsDue;
   }
 
   #dropAborted(): void {
@@ -158,15 +189,20 @@ export class Scheduler {
     }
   }
 
+  readonly #stateCame = (): void => {
+    this.#admissionsChanged = true;
+    this.wake();
+  };
+
   #admit(): void {
     if (!this.#admissionsChanged) return;
     this.#admissionsChanged = false;
     while (this.#running.length < this.#limits.maxRunning) {
-      const admitted = this.#waiting.next(this.cache);
+      const admitted = this.#waiting.next(this.cache, this.#stateCame);
       if (!admitted) return;
-      const { sequence, slot } = admitted;
+      const { sequence, slot, beginning } = admitted;
       this.#running.push(sequence);
-      sequence.start(slot);
+      sequence.start(slot, beginning);
       if (sequence.forgotten) this.cache.forgetAtEnd(slot);
       this.totals.promptTokens += sequence.request.promptCells;
       this.totals.reusedTokens += sequence.reusedCells;
@@ -210,6 +246,8 @@ export class Scheduler {
     await this.#attempt([sequence], () =>
       this.#step.decodeImage(sequence, image.segment, image.features, othersAnswer),
     );
+    const { slot, request } = sequence;
+    if (slot && slot.cells === request.shared?.cells) this.cache.keepShared(slot, request.shared.scope);
     this.#promptAdvanced(sequence);
     return true;
   }
@@ -248,6 +286,7 @@ export class Scheduler {
     const { delta } = sequence.request.output.finish();
     if (delta) sequence.request.onDelta(delta);
     const result = sequence.finish(reason);
+    if (result.plan) this.plans.add(result.plan);
     this.#end(sequence);
     sequence.request.onDone(result);
   }

@@ -1,10 +1,14 @@
-import type { FinishReason, GenerateResult, ImageSource } from '../../core/request.ts';
+import type { FinishReason, GenerateResult, ImageSource, PlanReport } from '../../core/request.ts';
 import type { OutputText } from '../decode/outputText.ts';
 import type { Sampler } from '../decode/sampler.ts';
 import { dropPrefix } from '../prompt/commonPrefix.ts';
 import type { ImageSegment, Segment } from '../prompt/segment.ts';
 import { segmentCells } from '../prompt/segment.ts';
+import type { Checkpoint, Scope } from '../state/checkpoint.ts';
+import type { Plan } from '../state/planner.ts';
+import type { StateController } from '../state/stateController.ts';
 import type { FeatureTicket } from '../vision/encodeOrder.ts';
+import type { Beginning } from './admission.ts';
 import type { KvSlot } from './kvSlot.ts';
 
 /** What a request asks of the scheduler, rendered and checked. */
@@ -15,6 +19,8 @@ export interface SequenceRequest {
   readonly promptCells: number;
   /** Most tokens to generate; 0 only fills the cache. */
   readonly maxOutputTokens: number;
+  /** The beginning of the prompt, through its first image, that others may begin with too; whose its state is. */
+  readonly shared?: { readonly cells: number; readonly scope: Scope | undefined } | undefined;
   /** Where pixels of the prompt's images come from, by `ImageSegment.key`. */
   readonly images: ReadonlyMap<string, ImageSource>;
   /** Owned by the sequence from here on; none when nothing is generated. */
@@ -54,6 +60,10 @@ export class Sequence {
   prefillMs = 0;
   encodeMs = 0;
   loadMs = 0;
+  #plan: Plan | undefined;
+  #loading: Promise<void> | undefined;
+  /** State that was brought from disk for this request; pinned in memory until it starts or ends. */
+  #loaded: { checkpoint: Checkpoint; state: StateController; plan: Plan; ms: number } | undefined;
 
   constructor(request: SequenceRequest) {
     this.request = request;
@@ -66,11 +76,34 @@ export class Sequence {
     );
   }
 
-  start(slot: KvSlot): void {
+  /** Its state is on its way from disk: it can't start yet. */
+  get isLoading(): boolean {
+    return this.#loading !== undefined;
+  }
+
+  /** Has its state brought to memory; resolves when it is there, or lost. */
+  async load(
+    state: StateController,
+    { checkpoint, plan }: { checkpoint: Checkpoint; plan: Plan },
+  ): Promise<void> {
+    this.#unpin();
+    const started = performance.now();
+    this.#loading = state.load(checkpoint).then(() => {
+      this.#loading = undefined;
+      this.#loaded = { checkpoint, state, plan, ms: performance.now() - started };
+      if (this.phase === 'finished') this.#unpin();
+    });
+    await this.#loading;
+  }
+
+  start(slot: KvSlot, { checkpoint, plan }: Beginning): void {
     this.slot = slot;
     this.phase = 'prefill';
     this.reusedCells = slot.cells;
-    this.loadMs = slot.loadMs;
+    const isFromDisk = this.#loaded !== undefined && this.#loaded.checkpoint === checkpoint;
+    this.#plan = isFromDisk ? this.#loaded?.plan : plan;
+    this.loadMs = slot.loadMs + (isFromDisk ? (this.#loaded?.ms ?? 0) : 0);
+    this.#unpin();
     this.#remaining = dropPrefix(this.request.prompt, slot.cells);
     this.#admittedAt = performance.now();
     const images = (segments: readonly Segment[]): number =>
@@ -123,10 +156,23 @@ export class Sequence {
     this.#firstTokenAt ||= performance.now();
   }
 
+  #unpin(): void {
+    this.#loaded?.state.unpin(this.#loaded.checkpoint);
+    this.#loaded = undefined;
+  }
+
+  /** What was decided and what it took; undefined before the start. */
+  get planReport(): PlanReport | undefined {
+    if (!this.#plan) return undefined;
+    return { ...this.#plan, actualMs: this.loadMs + this.encodeMs + this.prefillMs };
+  }
+
   finish(reason: FinishReason): Omit<GenerateResult, 'text' | 'tokens' | 'toolCalls'> {
     const now = performance.now();
     const firstTokenAt = this.#firstTokenAt || now;
+    const plan = this.planReport;
     return {
+      ...(plan && { plan }),
       finishReason: reason,
       usage: {
         promptTokens: this.request.promptCells,
@@ -152,6 +198,7 @@ export class Sequence {
     this.phase = 'finished';
     for (const ticket of this.#tickets.values()) ticket.cancel();
     this.#tickets.clear();
+    this.#unpin();
     this.request.sampler?.dispose();
   }
 }

@@ -2,7 +2,6 @@ import type { ImageSource } from '../../core/request.ts';
 import { EncodeOrder, type FeatureTicket } from './encodeOrder.ts';
 import type { VisionEncoder } from './encoder.ts';
 import { FeatureCache, featureKey } from './featureCache.ts';
-import { ImageOwners } from './imageOwners.ts';
 
 /**
  * Sees to it that every image is encoded once: claims on the same image of the same tenant share one encode, and later
@@ -14,7 +13,6 @@ export class EncodeQueue {
   encoderCalls = 0;
   readonly #encoder: Pick<VisionEncoder, 'begin'>;
   readonly #orders = new Map<string, EncodeOrder>();
-  readonly #owners = new ImageOwners();
   readonly #wake: () => void;
 
   /** `wake` is called when pixels have come, or won't. */
@@ -71,23 +69,20 @@ export class EncodeQueue {
     this.#close(order);
   }
 
-  /** Notes that a session shows an image, wherever its features or its state come from. */
-  use(tenant: string, imageKey: string, session: string | undefined): void {
-    this.#owners.use(tenant, imageKey, session);
+  /** Whether an image need not be encoded for the next claim. */
+  has(tenant: string, imageKey: string): boolean {
+    return this.cache.has(tenant, imageKey) || this.#orders.has(featureKey(tenant, imageKey));
   }
 
-  /** Drops features that only this session shows, as `forget` does. */
-  forgetSession(tenant: string, session: string): void {
-    for (const imageKey of this.#owners.release(tenant, session)) {
-      this.cache.drop(tenant, imageKey);
-      const order = this.#orders.get(featureKey(tenant, imageKey));
-      if (order) order.forgotten = true;
-    }
+  /** Drops an image's features, and those that are being made as soon as who waits for them has them. */
+  forgetImage(tenant: string, imageKey: string): void {
+    this.cache.drop(tenant, imageKey);
+    const order = this.#orders.get(featureKey(tenant, imageKey));
+    if (order) order.forgotten = true;
   }
 
-  /** Drops a tenant's features, and those that are being made as soon as who waits for them has them. */
+  /** The same for all of a tenant's. */
   forget(tenant: string): void {
-    this.#owners.forget(tenant);
     this.cache.forget(tenant);
     for (const order of this.#orders.values()) order.forgotten ||= order.tenant === tenant;
   }

@@ -25,6 +25,15 @@ export class FeatureCache {
     return features;
   }
 
+  /** 0: it is not here. */
+  bytesOf(tenant: string, imageKey: string): number {
+    return this.#entries.get(featureKey(tenant, imageKey))?.byteLength ?? 0;
+  }
+
+  has(tenant: string, imageKey: string): boolean {
+    return this.#entries.has(featureKey(tenant, imageKey));
+  }
+
   /** Features larger than the whole budget are not kept. */
   put(tenant: string, imageKey: string, features: Float32Array): void {
     const key = featureKey(tenant, imageKey);

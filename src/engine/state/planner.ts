@@ -1,0 +1,101 @@
+import type { PrefillRate } from '../schedule/prefillRate.ts';
+
+export type PlanTier = 'hot' | 'ram' | 'disk' | 'none';
+
+/** One way to have a prompt's state: what is loaded, and what is left to compute. */
+export interface Way {
+  readonly tier: PlanTier;
+  /** To load. */
+  readonly bytes: number;
+  /** Prompt tokens to compute, image tokens included. */
+  readonly computeTokens: number;
+  /** Image tokens among them whose features nobody has. */
+  readonly encodeTokens: number;
+}
+
+/** What was decided and what came of it. */
+export interface Plan {
+  readonly tier: PlanTier;
+  readonly estimatedMs: number;
+}
+
+/** Share of the newest measurement in a running average. */
+const newestShare = 0.2;
+/** Tokens a batch needs to tell of the rate of a long prompt; fewer take about as long as one. */
+const rateTokens = 16;
+
+/** A measured speed: amount per millisecond, and what each time costs besides. */
+class Speed {
+  #perMs: number;
+  #isMeasured = false;
+  readonly #fixedMs: number;
+
+  constructor(guessPerMs: number, fixedMs = 0) {
+    this.#perMs = guessPerMs;
+    this.#fixedMs = fixedMs;
+  }
+
+  get perMs(): number {
+    return this.#perMs;
+  }
+
+  note(amount: number, elapsedMs: number): void {
+    if (amount <= 0) return;
+    const measured = amount / Math.max(elapsedMs - this.#fixedMs, 0.01);
+    this.#perMs = this.#isMeasured ? (1 - newestShare) * this.#perMs + newestShare * measured : measured;
+    this.#isMeasured = true;
+  }
+
+  msFor(amount: number): number {
+    return amount <= 0 ? 0 : this.#fixedMs + amount / this.#perMs;
+  }
+}
+
+/**
+ * Estimates the ways back to a prompt's state by what such steps took so far, and picks the cheapest:
+ *
+ *     ms = bytes / bandwidth of the tier + tokens / prefill rate + image tokens without features / encode rate
+ *
+ * What is computed without loading anything is always among the ways, so nothing slower than computing again is ever picked.
+ * Unmeasured, loading is taken to be fast and computing slow, as on any CPU: the first times teach better.
+ */
+export class Planner {
+  /** Bytes a millisecond from memory into the cache. */
+  readonly ram = new Speed(1e6);
+  /** Bytes a millisecond from a file, verified and decrypted; and the way to it. */
+  readonly disk = new Speed(2e5, 2);
+  /** Image tokens a millisecond through the vision tower. */
+  readonly encode = new Speed(0.05);
+  readonly #prefill: PrefillRate;
+  #stepMs = 0;
+
+  constructor(prefill: PrefillRate) {
+    this.#prefill = prefill;
+  }
+
+  /** Tells what a native decode of prompt tokens took. */
+  notePrefill(tokens: number, elapsedMs: number): void {
+    this.#prefill.note(tokens, elapsedMs);
+    if (tokens < rateTokens) {
+      this.#stepMs =
+        this.#stepMs === 0 ? elapsedMs : (1 - newestShare) * this.#stepMs + newestShare * elapsedMs;
+    }
+  }
+
+  estimateMs({ tier, bytes, computeTokens, encodeTokens }: Way): number {
+    const loadMs = this.ram.msFor(bytes) + (tier === 'disk' ? this.disk.msFor(bytes) : 0);
+    return loadMs + this.#computeMs(computeTokens) + this.encode.msFor(encodeTokens);
+  }
+
+  /** The cheapest way; of equal ones the first. */
+  choose(ways: readonly [Way, ...Way[]]): Way {
+    let best = ways[0];
+    for (const way of ways) if (this.estimateMs(way) < this.estimateMs(best)) best = way;
+    return best;
+  }
+
+  #computeMs(tokens: number): number {
+    if (tokens <= 0) return 0;
+    return Math.max(this.#stepMs, tokens / (this.#prefill.tokensPerMs || 0.05));
+  }
+}
