@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 /** Lowest first. A folder may import from itself and from folders below it; `core` imports nothing. */
 const layers = [
   'core',
+  'files',
   'store',
   'keys',
   'llama',

@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { failure } from '../core/errors.ts';
-import { migrate } from '../store/sqlite/migrate.ts';
-import { ensurePrivateFile } from '../store/sqlite/privateFile.ts';
-import { storageFailure } from '../store/storageFailure.ts';
+import { migrate } from '../files/migrate.ts';
+import { ensurePrivateFile } from '../files/privateFile.ts';
+import { storageFailure } from '../files/storageFailure.ts';
 
 /** Shows in the file's header whose database it is: `AFKY`. */
 const applicationId = 0x41464b59;

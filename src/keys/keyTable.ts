@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { failure } from '../core/errors.ts';
-import { storageFailure } from '../store/storageFailure.ts';
+import { storageFailure } from '../files/storageFailure.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { keyHash, keyPattern, newKey, newKeyId } from './newKey.ts';
 

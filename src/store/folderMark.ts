@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { failure } from '../core/errors.ts';
-import { replaceFile } from './files/replaceFile.ts';
+import { replaceFile } from '../files/replaceFile.ts';
 
 /** How files lie in a data folder; the database has a format number of its own. */
 const folderFormat = 1;

@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { failure } from '../core/errors.ts';
+import { ensureFolder } from '../files/folders.ts';
+import { LogScrubber } from '../files/logScrubber.ts';
+import { storageFailure } from '../files/storageFailure.ts';
 import { type BlobDamage, FileBlobs } from './files/fileBlobs.ts';
-import { ensureFolder } from './files/folders.ts';
 import { describeOwner, readMark, writeMark } from './folderMark.ts';
 import type { Store } from './port.ts';
 import { openDatabase } from './sqlite/database.ts';
 import { type FolderLock, lockFolder } from './sqlite/folderLock.ts';
-import { LogScrubber } from './sqlite/logScrubber.ts';
 import { SqliteRecords } from './sqlite/sqliteRecords.ts';
-import { storageFailure } from './storageFailure.ts';
 
 export interface StoreOptions {
   /** Free bytes on the volume below which caches (`features`, `snapshot`) are refused. Default 64 MiB. */

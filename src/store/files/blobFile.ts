@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { replaceFile } from '../../files/replaceFile.ts';
 import type { BlobKey } from '../port.ts';
 import { decodeKey, encodeKey } from './blobPath.ts';
-import { replaceFile } from './replaceFile.ts';
 
 /**
  * A blob file, numbers little-endian, `k` being the length of the key:

@@ -1,12 +1,12 @@
 import { readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../../core/errors.ts';
+import { ensureFolder, syncFolder } from '../../files/folders.ts';
+import { freeBytesAt, storageFailure, storageFull } from '../../files/storageFailure.ts';
 import { checkNames } from '../names.ts';
 import type { BlobKey, BlobStore } from '../port.ts';
-import { freeBytesAt, storageFailure, storageFull } from '../storageFailure.ts';
 import { blobFileBytes, DamagedBlob, readBlobFile, readBlobKey, writeBlobFile } from './blobFile.ts';
 import { blobName, blobPath, tenantFolder } from './blobPath.ts';
-import { ensureFolder, syncFolder } from './folders.ts';
 import { sweepBlobs } from './sweep.ts';
 import { Turns } from './turns.ts';
 

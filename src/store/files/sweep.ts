@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { unfinishedSuffix } from '../../files/replaceFile.ts';
 import { blobName } from './blobPath.ts';
-import { unfinishedSuffix } from './replaceFile.ts';
 
 /**
  * Removes what crashed writes and deleted blobs left behind, unfinished files and empty folders, and adds up the bytes of

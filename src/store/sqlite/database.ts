@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { failure } from '../../core/errors.ts';
-import { storageFailure } from '../storageFailure.ts';
-import { checkFormat, migrate } from './migrate.ts';
-import { ensurePrivateFile } from './privateFile.ts';
+import { checkFormat, migrate } from '../../files/migrate.ts';
+import { ensurePrivateFile } from '../../files/privateFile.ts';
+import { storageFailure } from '../../files/storageFailure.ts';
+import { applicationId, migrations } from './migrations.ts';
 
 /** Below it a reset of the write-ahead log could damage the database (sqlite.org/wal.html, "The WAL-Reset Bug"). */
 const oldestSqlite = '3.51.3';
@@ -25,9 +26,9 @@ export function openDatabase(path: string, { mustHold }: { mustHold: boolean }):
     ensurePrivateFile(path);
     database = new DatabaseSync(path, { timeout: busyTimeoutMs });
     checkSqlite(database, path);
-    checkFormat(database, path, { mustHold });
+    checkFormat(database, path, { mustHold, supported: migrations.length, applicationId });
     configure(database, path);
-    migrate(database);
+    migrate(database, migrations);
     return database;
   } catch (error) {
     database?.close();

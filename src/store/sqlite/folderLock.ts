@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
-import { storageFailure } from '../storageFailure.ts';
-import { ensurePrivateFile } from './privateFile.ts';
+import { ensurePrivateFile } from '../../files/privateFile.ts';
+import { storageFailure } from '../../files/storageFailure.ts';
 
 /** Owns a data folder until it is released or the process ends, however it ends. */
 export interface FolderLock {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkFormat, migrate } from './migrate.ts';
+import { checkFormat, migrate } from '../../files/migrate.ts';
 import { applicationId } from './migrations.ts';
 
 let database: DatabaseSync;
@@ -12,7 +12,8 @@ afterEach(() => database.close());
 const first = `PRAGMA application_id = ${applicationId}; CREATE TABLE a (x INTEGER NOT NULL) STRICT; INSERT INTO a VALUES (1)`;
 const second = 'CREATE TABLE b (y INTEGER NOT NULL) STRICT; INSERT INTO b SELECT x + 1 FROM a';
 const format = () => database.prepare('PRAGMA user_version').get()?.user_version;
-const check = (mustHold: boolean, supported = 2) => checkFormat(database, 'my.db', { mustHold, supported });
+const check = (mustHold: boolean, supported = 2) =>
+  checkFormat(database, 'my.db', { mustHold, supported, applicationId });
 
 test('runs the steps a database has not seen, and none twice', () => {
   migrate(database, [first]);

@@ -1,10 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failure } from '../../core/errors.ts';
+import type { LogScrubber } from '../../files/logScrubber.ts';
+import { storageFailure } from '../../files/storageFailure.ts';
 import { checkNames } from '../names.ts';
 import type { RecordKey, RecordStore, StoredRecord } from '../port.ts';
-import { storageFailure } from '../storageFailure.ts';
 import { checkDatabase } from './database.ts';
-import type { LogScrubber } from './logScrubber.ts';
 
 interface Row {
   readonly tenant: string;

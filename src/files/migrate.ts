@@ -1,16 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { failure } from '../../core/errors.ts';
-import { migrations as allMigrations, applicationId } from './migrations.ts';
+import { failure } from '../core/errors.ts';
 
 /**
  * Refuses what this version must not touch, before anything is written.
+ * @param applicationId SQLite's `application_id`: whose database it is
+ * @param supported the newest format known, SQLite's `user_version`
  * @param mustHold a database without tables is not a new one but one that lost them.
  * @throws AfterimageError storage_corrupt, storage_newer_format
  */
 export function checkFormat(
   database: DatabaseSync,
   path: string,
-  { mustHold, supported = allMigrations.length }: { mustHold: boolean; supported?: number },
+  { mustHold, supported, applicationId }: { mustHold: boolean; supported: number; applicationId: number },
 ): void {
   const format = pragma(database, 'user_version');
   if (format === 0 && isEmpty(database)) {
@@ -24,7 +25,7 @@ export function checkFormat(
 }
 
 /** Brings the database to the latest format: all steps it needs, or none of them. */
-export function migrate(database: DatabaseSync, migrations: readonly string[] = allMigrations): void {
+export function migrate(database: DatabaseSync, migrations: readonly string[]): void {
   const steps = migrations.slice(pragma(database, 'user_version'));
   if (steps.length === 0) return;
   database.exec('BEGIN IMMEDIATE');
