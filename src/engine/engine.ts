@@ -115,13 +115,14 @@ export class Engine implements InferencePort {
       visionWeightType: encoder.weightType,
       featureType: 'f32',
     });
+    const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.controller.dropObjects(ids));
     const state = new EngineState({
       fingerprint,
       endsTurn: (token) => runner.vocabulary.isEndOfGeneration(token),
       ramBytes: resolved.stateCacheBytes,
       ramIdleMs: resolved.ramIdleMs,
       unownedTtlMs: resolved.unownedTtlMs,
-      disk: await openDisk(resolved, fingerprint, logger),
+      disk,
       logger,
     });
     const loadMs = performance.now() - started;

@@ -40,7 +40,7 @@ export class MemoryDisk implements DiskTier {
   async write(
     object: Pick<DiskObject, 'kind' | 'tenant' | 'scope' | 'meta'>,
     body: Uint8Array,
-    { replaces = [], signal }: { replaces?: readonly string[]; signal?: AbortSignal } = {},
+    { signal }: { signal?: AbortSignal } = {},
   ): Promise<DiskObject> {
     await this.gate;
     signal?.throwIfAborted();
@@ -48,7 +48,6 @@ export class MemoryDisk implements DiskTier {
     const id = `object-${++this.writes}`;
     const written = { ...object, id, bytes: body.length, lastUsedMs: Date.now() };
     this.objects.set(id, { ...written, meta: JSON.parse(JSON.stringify(object.meta)), body: body.slice() });
-    for (const old of replaces) this.objects.delete(old);
     return written;
   }
 

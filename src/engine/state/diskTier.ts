@@ -25,7 +25,7 @@ export interface DiskTier {
   write(
     object: { kind: DiskKind; tenant: string; scope: Scope; meta: unknown },
     body: Uint8Array,
-    options?: { replaces?: readonly string[]; signal?: AbortSignal },
+    options?: { signal?: AbortSignal },
   ): Promise<DiskObject>;
   /** Undefined: it is gone, or was refused and removed. */
   read(id: string): Promise<Uint8Array | undefined>;

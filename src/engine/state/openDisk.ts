@@ -1,11 +1,22 @@
+import { failure } from '../../core/errors.ts';
 import type { ResolvedEngineConfig } from '../config.ts';
 import type { Logger } from '../ipc/logger.ts';
-import type { OwnedDisk } from './diskTier.ts';
+import { keyBytes } from './disk/seal.ts';
+import { StateDisk } from './disk/stateDisk.ts';
 
+/** Undefined when no folder is asked for. @throws AfterimageError storage_*, invalid_parameter for a key of another length */
 export async function openDisk(
-  _config: ResolvedEngineConfig,
-  _fingerprint: string,
-  _logger: Logger,
-): Promise<OwnedDisk | undefined> {
-  return undefined;
+  config: Pick<ResolvedEngineConfig, 'stateFolder' | 'stateKey' | 'stateDiskBytes' | 'reserveBytes'>,
+  fingerprint: string,
+  logger: Logger,
+  onEvicted: (ids: readonly string[]) => void,
+): Promise<StateDisk | undefined> {
+  const { stateFolder: folder, stateKey, stateDiskBytes: maxBytes, reserveBytes } = config;
+  if (folder === undefined || maxBytes === 0) return undefined;
+  const masterKey = stateKey === undefined ? undefined : Buffer.from(stateKey, 'base64');
+  if (masterKey && masterKey.length !== keyBytes) {
+    const problem = `must be ${keyBytes} bytes as base64, got ${masterKey.length} bytes`;
+    throw failure('invalid_parameter', { param: 'stateKey', problem });
+  }
+  return StateDisk.open({ folder, masterKey, fingerprint, maxBytes, reserveBytes, logger, onEvicted });
 }

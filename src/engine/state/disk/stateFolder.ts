@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { failure } from '../../../core/errors.ts';
+import { freeBytesAt, storageFailure } from '../../../files/storageFailure.ts';
+import { type Scope, scopeName } from '../checkpoint.ts';
+import type { DiskKind, DiskObject } from '../diskTier.ts';
+import { readHead, writeDurably } from './fileBytes.ts';
+import { openKeyDatabase } from './keyDatabase.ts';
+import { KeyTable, type ObjectRow } from './keyTable.ts';
+import { masterKeyAt } from './masterKey.ts';
+import {
+  type Belonging,
+  fileFormat,
+  openBody,
+  openHeader,
+  prefixBytes,
+  readPrefix,
+  sealFile,
+} from './sealedFile.ts';
+
+export interface StateFolderOptions {
+  readonly folder: string;
+  /** 32 bytes; left out, a key that lies in the folder. */
+  readonly masterKey?: Uint8Array | undefined;
+  readonly fingerprint: string;
+  readonly maxBytes: number;
+  readonly reserveBytes: number;
+}
+
+/** Why an object was not let in. */
+export type Refusal = 'damaged' | 'replaced' | 'outdated' | 'locked' | 'missing';
+
+export interface NewObject {
+  readonly kind: DiskKind;
+  readonly tenant: string;
+  readonly scope: Scope;
+  readonly meta: unknown;
+}
+
+/** Header and a first piece of a file are read in one go: a header is rarely longer. */
+const headBytes = 64 * 1024;
+
+/**
+ * Sealed objects in a folder, each a file under a random name:
+ *
+ *     keys.db   keys, uses, register      master.key   unless the operator brings a key      objects/   one file each
+ *
+ * An object counts from the moment its row is written; what has a file and no row, or a row and no file, is removed.
+ * Every call blocks until it is done: it belongs on a thread of its own. @throws AfterimageError storage_*
+ */
+export class StateFolder {
+  readonly refused: Record<Refusal, number> = { damaged: 0, replaced: 0, outdated: 0, locked: 0, missing: 0 };
+  bytes = 0;
+  readonly #options: StateFolderOptions;
+  readonly #objects: string;
+  readonly #keys: KeyTable;
+  #unscanned: ObjectRow[] | undefined;
+
+  constructor(options: StateFolderOptions) {
+    this.#options = options;
+    const { folder } = options;
+    this.#objects = join(folder, 'objects');
+    try {
+      mkdirSync(this.#objects, { recursive: true, mode: 0o700 });
+      const masterKey = options.masterKey ?? masterKeyAt(join(folder, 'master.key'));
+      this.#keys = new KeyTable(openKeyDatabase(join(folder, 'keys.db')), masterKey);
+      this.#dropStrangers();
+    } catch (error) {
+      throw storageFailure(error, folder);
+    }
+  }
+
+  /** Gives back which objects had to go so that this one has room. */
+  write(object: NewObject, body: Uint8Array): { written: DiskObject; evicted: string[] } {
+    const { kind, tenant, scope, meta } = object;
+    const name = scopeName(scope);
+    if ('image' in scope && !this.#keys.isUsed(tenant, scope.image)) {
+      throw failure('storage_unavailable', { path: this.#objects, reason: 'nobody uses this any more' });
+    }
+    const id = randomBytes(16).toString('hex');
+    const { fingerprint } = this.#options;
+    const key = this.#keys.dataKey(tenant, name) ?? this.#keys.newDataKey(tenant, name);
+    const { salt, pieces, bytes } = sealFile(
+      key,
+      { id, tenant, scope: name, kind, fingerprint },
+      { scope, meta },
+      body,
+    );
+    this.#requireSpace(bytes);
+    const evicted = this.#evictFor(bytes);
+    const path = join(this.#objects, id);
+    try {
+      writeDurably(path, pieces);
+    } catch (error) {
+      throw storageFailure(error, path, bytes);
+    }
+    const usedMs = Date.now();
+    this.#keys.register({ id, kind, tenant, name, fingerprint, salt, bytes, usedMs });
+    this.bytes += bytes;
+    return { written: { id, kind, tenant, scope, bytes, lastUsedMs: usedMs, meta }, evicted };
+  }
+
+  /** Undefined: it is gone, or was refused and removed. */
+  read(id: string): Buffer | undefined {
+    const row = this.#keys.object(id);
+    const opened = row && this.#open(row, readFileSync, openBody);
+    if (opened) this.#keys.touch(id, Date.now());
+    return opened;
+  }
+
+  /** The next objects of those that were there at the start, last used first; `done` with the last of them. */
+  scan(limit: number): { objects: DiskObject[]; done: boolean } {
+    this.#unscanned ??= this.#keys.objects();
+    const objects: DiskObject[] = [];
+    for (const row of this.#unscanned.splice(0, limit)) {
+      // It may be gone meanwhile.
+      if (!this.#keys.object(row.id)) continue;
+      const header = this.#open(row, headOf, openHeader) as { scope: Scope; meta: unknown } | undefined;
+      if (!header) continue;
+      const { id, kind, tenant, bytes, usedMs } = row;
+      objects.push({ id, kind: kind as DiskKind, tenant, bytes, lastUsedMs: usedMs, ...header });
+    }
+    return { objects, done: this.#unscanned.length === 0 };
+  }
+
+  remove(ids: readonly string[]): void {
+    const known = ids.flatMap((id) => this.#keys.object(id) ?? []);
+    this.#keys.unregister(ids);
+    this.#unlink(known);
+  }
+
+  hold(tenant: string, image: string, session: string): void {
+    this.#keys.use(tenant, image, session);
+  }
+
+  forget(tenant: string, session: string | undefined): string[] {
+    const gone = this.#keys.forget(tenant, session);
+    this.#unlink(gone);
+    return gone.map(({ id }) => id);
+  }
+
+  sessions(): { tenant: string; session: string }[] {
+    return this.#keys.sessions();
+  }
+
+  close(): void {
+    this.#keys.close();
+  }
+
+  /** Opens a file as what its row says it is; what doesn't open is counted and removed. */
+  #open<T>(
+    row: ObjectRow,
+    read: (path: string) => Buffer,
+    open: (key: Uint8Array, belonging: Belonging, bytes: Buffer) => T | undefined,
+  ): T | undefined {
+    const { id, tenant, name: scope, kind, fingerprint } = row;
+    const refuse = (why: Refusal): undefined => {
+      this.refused[why]++;
+      this.remove([id]);
+    };
+    if (fingerprint !== this.#options.fingerprint) return refuse('outdated');
+    const key = this.#keys.dataKey(tenant, scope);
+    if (!key) return refuse('locked');
+    let bytes: Buffer;
+    try {
+      bytes = read(join(this.#objects, id));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return refuse('missing');
+      throw storageFailure(error, this.#objects);
+    }
+    const prefix = readPrefix(bytes);
+    if (!prefix) return refuse('damaged');
+    if (prefix.format !== fileFormat) return refuse('outdated');
+    if (!prefix.salt.equals(row.salt)) return refuse('replaced');
+    return open(key, { id, tenant, scope, kind, fingerprint }, bytes) ?? refuse('damaged');
+  }
+
+  #requireSpace(bytes: number): void {
+    const { maxBytes, reserveBytes } = this.#options;
+    const freeBytes = freeBytesAt(this.#objects);
+    if (bytes > maxBytes || freeBytes - bytes < reserveBytes) {
+      throw failure('storage_full', { path: this.#objects, bytes, freeBytes, reserveBytes });
+    }
+  }
+
+  #evictFor(bytes: number): string[] {
+    const evicted: string[] = [];
+    while (this.bytes + bytes > this.#options.maxBytes) {
+      const ids = this.#keys.leastRecentlyUsed(1).map(({ id }) => id);
+      if (ids.length === 0) break;
+      this.remove(ids);
+      evicted.push(...ids);
+    }
+    return evicted;
+  }
+
+  /** Files whose rows are gone. */
+  #unlink(rows: readonly ObjectRow[]): void {
+    for (const { id, bytes } of rows) {
+      this.bytes -= bytes;
+      rmSync(join(this.#objects, id), { force: true });
+    }
+  }
+
+  /** Files without a row: a crash left them, or somebody put them there. Rows are checked by `scan`. */
+  #dropStrangers(): void {
+    const rows = this.#keys.objects();
+    this.bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+    const known = new Set(rows.map(({ id }) => id));
+    for (const name of readdirSync(this.#objects)) {
+      if (!known.has(name)) rmSync(join(this.#objects, name), { force: true, recursive: true });
+    }
+  }
+}
+
+/** All of a file up to the end of its header, and perhaps more. */
+function headOf(path: string): Buffer {
+  const head = readHead(path, headBytes);
+  const needed = prefixBytes + (readPrefix(head)?.headerBytes ?? 0);
+  return needed > head.length && head.length === headBytes ? readHead(path, needed) : head;
+}
