@@ -56,7 +56,7 @@ test('what was written is read back, by this process and by the next', async () 
   const disk = await open();
   const meta = { segments: ['AAAA', ['sha256:1:32x32', 1, 1]], nPast: 4 };
   const written = await disk.write(snapshot('t', 's', meta), body('zebra'));
-  expect(await disk.read(written.id)).toEqual(new Uint8Array(body('zebra')));
+  expect((await disk.read(written.id))?.body).toEqual(new Uint8Array(body('zebra')));
   expect(disk.stats.bytes).toBe(statSync(objectFiles()[0] as string).size);
   await disk.close();
   const next = await open();
@@ -68,7 +68,7 @@ test('what was written is read back, by this process and by the next', async () 
     scope: { session: 's' },
     meta,
   });
-  expect(await next.read(written.id)).toEqual(new Uint8Array(body('zebra')));
+  expect((await next.read(written.id))?.body).toEqual(new Uint8Array(body('zebra')));
   expect(await next.sessions()).toEqual([{ tenant: 't', session: 's' }]);
 });
 
@@ -235,7 +235,7 @@ test('within its budget the objects used last stay, and what is larger than all 
   await disk.read(first.id);
   const third = await write('c');
   expect(evicted).toEqual([second.id]);
-  expect([await disk.read(second.id), (await disk.read(third.id))?.length]).toEqual([undefined, 600]);
+  expect([await disk.read(second.id), (await disk.read(third.id))?.body.length]).toEqual([undefined, 600]);
   const large = disk.write(snapshot('t', 'd'), new Uint8Array(2_000));
   await expect(large).rejects.toMatchObject({ code: 'storage_full' });
   expect(disk.stats.bytes).toBeLessThanOrEqual(2_000);

@@ -51,10 +51,11 @@ export class MemoryDisk implements DiskTier {
     return written;
   }
 
-  async read(id: string): Promise<Uint8Array | undefined> {
+  async read(id: string): Promise<{ body: Uint8Array; ms: number } | undefined> {
     await this.gate;
     this.reads++;
-    return this.objects.get(id)?.body.slice();
+    const body = this.objects.get(id)?.body.slice();
+    return body && { body, ms: 1 };
   }
 
   async remove(ids: readonly string[]): Promise<void> {

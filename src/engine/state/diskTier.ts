@@ -27,8 +27,8 @@ export interface DiskTier {
     body: Uint8Array,
     options?: { signal?: AbortSignal },
   ): Promise<DiskObject>;
-  /** Undefined: it is gone, or was refused and removed. */
-  read(id: string): Promise<Uint8Array | undefined>;
+  /** Undefined: it is gone, or was refused and removed. `ms` is what reading took, without waiting for its turn. */
+  read(id: string): Promise<{ readonly body: Uint8Array; readonly ms: number } | undefined>;
   remove(ids: readonly string[]): Promise<void>;
   /** Notes durably that a session shows an image. */
   hold(tenant: string, image: string, session: string): Promise<void>;

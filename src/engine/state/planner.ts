@@ -21,6 +21,8 @@ export interface Plan {
 
 /** Share of the newest measurement in a running average. */
 const newestShare = 0.2;
+/** How far a speed goes back to its guess each time that it was why a way was not taken. */
+const forgottenShare = 0.01;
 /** Tokens a batch needs to tell of the rate of a long prompt; fewer take about as long as one. */
 const rateTokens = 16;
 
@@ -28,9 +30,11 @@ const rateTokens = 16;
 class Speed {
   #perMs: number;
   #isMeasured = false;
+  readonly #guess: number;
   readonly #fixedMs: number;
 
   constructor(guessPerMs: number, fixedMs = 0) {
+    this.#guess = guessPerMs;
     this.#perMs = guessPerMs;
     this.#fixedMs = fixedMs;
   }
@@ -44,6 +48,11 @@ class Speed {
     const measured = amount / Math.max(elapsedMs - this.#fixedMs, 0.01);
     this.#perMs = this.#isMeasured ? (1 - newestShare) * this.#perMs + newestShare * measured : measured;
     this.#isMeasured = true;
+  }
+
+  /** Goes a little back to the guess: what is never tried is never measured again. */
+  forgetALittle(): void {
+    this.#perMs += forgottenShare * Math.max(0, this.#guess - this.#perMs);
   }
 
   msFor(amount: number): number {
@@ -63,7 +72,7 @@ export class Planner {
   /** Bytes a millisecond from memory into the cache. */
   readonly ram = new Speed(1e6);
   /** Bytes a millisecond from a file, verified and decrypted; and the way to it. */
-  readonly disk = new Speed(2e5, 2);
+  readonly disk = new Speed(2e5, 1);
   /** Image tokens a millisecond through the vision tower. */
   readonly encode = new Speed(0.05);
   readonly #prefill: PrefillRate;
@@ -91,6 +100,11 @@ export class Planner {
   choose(ways: readonly [Way, ...Way[]]): Way {
     let best = ways[0];
     for (const way of ways) if (this.estimateMs(way) < this.estimateMs(best)) best = way;
+    for (const { tier } of ways) {
+      if (tier === best.tier) continue;
+      if (tier === 'disk') this.disk.forgetALittle();
+      if (tier === 'ram') this.ram.forgetALittle();
+    }
     return best;
   }
 

@@ -212,20 +212,19 @@ export class StateController {
     const { disk, planner, logger } = this.#options;
     const { diskId } = checkpoint;
     if (!disk || diskId === undefined) return false;
-    const started = performance.now();
-    let state: Uint8Array | undefined;
+    let read: Awaited<ReturnType<DiskTier['read']>>;
     try {
-      state = await disk.read(diskId);
+      read = await disk.read(diskId);
     } catch (error) {
       logger.warn({ reason: String(error) }, 'state: a snapshot could not be read');
     }
     if (!this.#tree.has(checkpoint)) return false;
-    if (state?.length !== checkpoint.bytes) {
+    if (read?.body.length !== checkpoint.bytes) {
       this.dropObjects([diskId]);
       return false;
     }
-    planner.disk.note(state.length, performance.now() - started);
-    this.ram.put(checkpoint, state);
+    planner.disk.note(read.body.length, read.ms);
+    this.ram.put(checkpoint, read.body);
     this.used(checkpoint);
     this.#makeRoom();
     return true;

@@ -15,7 +15,8 @@ export interface StateDiskOptions extends StateFolderOptions {
 
 interface Call {
   readonly message: ToFolder;
-  readonly resolve: (value: never) => void;
+  /** `ms`: what it took, without waiting for its turn. */
+  readonly resolve: (value: never, ms: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -39,6 +40,7 @@ export class StateDisk implements OwnedDisk {
   readonly #reads: Call[] = [];
   readonly #others: Call[] = [];
   #current: Call | undefined;
+  #sentAt = 0;
   #ended: AfterimageError | undefined;
 
   private constructor({ folder, logger, onEvicted = () => {} }: StateDiskOptions) {
@@ -84,8 +86,12 @@ export class StateDisk implements OwnedDisk {
     return written;
   }
 
-  read(id: string): Promise<Uint8Array | undefined> {
-    return this.#call({ type: 'read', id });
+  async read(id: string): Promise<{ body: Uint8Array; ms: number } | undefined> {
+    let readMs = 0;
+    const body = await this.#call({ type: 'read', id }, undefined, (ms) => {
+      readMs = ms;
+    });
+    return body && { body, ms: readMs };
   }
 
   remove(ids: readonly string[]): Promise<void> {
@@ -114,12 +120,17 @@ export class StateDisk implements OwnedDisk {
   #call<Message extends ToFolder>(
     message: Message,
     signal?: AbortSignal,
+    onDone: (ms: number) => void = () => {},
   ): Promise<FolderReplies[Message['type']]> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
       if (signal?.aborted) return reject(signal.reason);
       const line = message.type === 'read' ? this.#reads : this.#others;
-      const call: Call = { message, resolve, reject };
+      const done = (value: FolderReplies[Message['type']], ms: number): void => {
+        onDone(ms);
+        resolve(value);
+      };
+      const call: Call = { message, resolve: done as Call['resolve'], reject };
       line.push(call);
       signal?.addEventListener('abort', () => {
         const index = line.indexOf(call);
@@ -135,15 +146,17 @@ export class StateDisk implements OwnedDisk {
     if (this.#current) return;
     this.#current = this.#reads.shift() ?? this.#others.shift();
     // A body is copied on its way: its owner may go on using it.
+    this.#sentAt = performance.now();
     if (this.#current) this.#worker.postMessage(this.#current.message);
   }
 
   #receive(reply: FromFolder): void {
     const call = this.#current;
     this.#current = undefined;
+    const ms = performance.now() - this.#sentAt;
     if (reply.stats) this.stats = reply.stats;
     if ('error' in reply) call?.reject(fromWireError(reply.error));
-    else call?.resolve(reply.value as never);
+    else call?.resolve(reply.value as never, ms);
     this.#next();
   }
 

@@ -55,6 +55,8 @@ export class StateFolder {
   readonly #options: StateFolderOptions;
   readonly #objects: string;
   readonly #keys: KeyTable;
+  /** Uses that are not in the register yet: a read waits for no disk but its file's. */
+  readonly #used = new Map<string, number>();
   #unscanned: ObjectRow[] | undefined;
 
   constructor(options: StateFolderOptions) {
@@ -88,6 +90,7 @@ export class StateFolder {
       body,
     );
     this.#requireSpace(bytes);
+    this.#noteUses();
     const evicted = this.#evictFor(bytes);
     const path = join(this.#objects, id);
     try {
@@ -105,7 +108,7 @@ export class StateFolder {
   read(id: string): Buffer | undefined {
     const row = this.#keys.object(id);
     const opened = row && this.#open(row, readFileSync, openBody);
-    if (opened) this.#keys.touch(id, Date.now());
+    if (opened) this.#used.set(id, Date.now());
     return opened;
   }
 
@@ -145,6 +148,7 @@ export class StateFolder {
   }
 
   close(): void {
+    this.#noteUses();
     this.#keys.close();
   }
 
@@ -174,6 +178,11 @@ export class StateFolder {
     if (prefix.format !== fileFormat) return refuse('outdated');
     if (!prefix.salt.equals(row.salt)) return refuse('replaced');
     return open(key, { id, tenant, scope, kind, fingerprint }, bytes) ?? refuse('damaged');
+  }
+
+  #noteUses(): void {
+    for (const [id, usedMs] of this.#used) this.#keys.touch(id, usedMs);
+    this.#used.clear();
   }
 
   #requireSpace(bytes: number): void {
