@@ -381,7 +381,7 @@ describe('what is refused', () => {
     ['no messages', {}, [400, 'missing_parameter', 'messages']],
     ['empty messages', { messages: [] }, [400, 'invalid_parameter', 'messages']],
     ['an unknown field', { messages: hello, colour: 1 }, [400, 'unknown_parameter', 'colour']],
-    ['another model', { messages: hello, model: 'gpt-9' }, [404, 'model_not_found', null]],
+    ['another model', { messages: hello, model: 'gpt-9' }, [404, 'model_not_found', 'model']],
     ['two answers', { messages: hello, n: 2 }, [400, 'unsupported_parameter', 'n']],
     ['log probabilities', { messages: hello, logprobs: true }, [400, 'unsupported_parameter', 'logprobs']],
     ['to be kept', { messages: hello, store: true }, [400, 'unsupported_parameter', 'store']],

@@ -2,6 +2,17 @@ import OpenAI from 'openai';
 import { describe, expect, test, vi } from 'vitest';
 import { create, eventsOf, listen, openResponses, refused } from './helpers/responsesFixture.ts';
 
+test('what the engine refuses of a stream is told with the field as the client knows it', async () => {
+  const error = { code: 'context_length_exceeded', details: { needed: 9_000, limit: 8_192 } };
+  const fixture = await openResponses({ engine: { script: [{ error } as never, { error } as never] } });
+  const reply = await fixture.request('POST', '/v1/responses', { input: 'x', stream: true });
+  expect(eventsOf(await reply.text()).at(-1)).toMatchObject({
+    ...{ type: 'error', code: 'context_length_exceeded', param: 'input' },
+    error: { param: 'input' },
+  });
+  expect(await refused(fixture, { input: 'x' })).toEqual([400, 'context_length_exceeded', 'input']);
+});
+
 describe('streams, with the official client', () => {
   test('the helper ends with the stored response', async () => {
     const fixture = await openResponses({ engine: { script: [{ pieces: ['a', ' b', ' c'] }] } });

@@ -75,7 +75,7 @@ export async function storeItems(
   for (const [index, item] of input.entries()) {
     const place = itemPlace(serial, index);
     if (item.type === 'item_reference') {
-      items.push(await copy(item.id, place));
+      items.push(await naming(`${field}[${index}].id`, () => copy(item.id, place)));
       continue;
     }
     const given = partsOf<InputPicturePart>(item);
@@ -110,7 +110,7 @@ async function mapPictures<Part extends { readonly type: 'input_image' }>(
   return kept;
 }
 
-/** What is wrong with a picture is wrong with the field that brought it. */
+/** What is wrong with a picture or a reference is wrong with the field that brought it. */
 async function naming<T>(param: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

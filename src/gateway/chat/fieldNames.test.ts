@@ -24,6 +24,7 @@ test('a message of the assistant becomes its text and its calls', () => {
 
 test.each([
   ['input', 'messages'],
+  ['messages[1].content', 'messages'],
   ['input[0]', 'messages[0]'],
   ['input[1].content[0].image_url', 'messages[1].content[0].image_url.url'],
   ['input[1].content[0].file_id', 'messages[1].content[0].image_url.url'],
@@ -51,6 +52,8 @@ test('an error keeps everything but the name of its field', () => {
     code: 'invalid_parameter',
     message: 'messages[2].tool_call_id: answers no call.',
   });
+  const tooLong = failure('context_length_exceeded', { needed: 9_000, limit: 8_192 });
+  expect(inChatFields(tooLong, items)).toMatchObject({ details: { param: 'messages' } });
   const other = new TypeError('a bug');
   expect(inChatFields(other, items)).toBe(other);
 });

@@ -4,6 +4,8 @@ import type { PlacedItem } from './toInput.ts';
 /** Fields under the names they have in the layers below, and what Chat Completions calls them. */
 const renamed: readonly (readonly [RegExp, string])[] = [
   [/^input$/, 'messages'],
+  // Of a prompt, where system messages are joined: their numbers are others than the request's.
+  [/^messages[.[].*/s, 'messages'],
   [/^max_?output_?tokens$/i, 'max_completion_tokens'],
   [/^(?:text\.)?format\.schema(?=$|[.[])/, 'response_format.json_schema.schema'],
   [/^(?:text\.)?format(?=$|[.[])/, 'response_format'],
@@ -37,8 +39,10 @@ export function chatField(param: string, items: readonly PlacedItem[]): string {
 
 /** The same error about the field as the client knows it. */
 export function inChatFields(error: unknown, items: readonly PlacedItem[]): unknown {
-  if (!(error instanceof AfterimageError) || error.details.param === undefined) return error;
-  const param = chatField(String(error.details.param), items);
+  if (!(error instanceof AfterimageError)) return error;
+  const isTooLong = error.code === 'context_length_exceeded';
+  if (error.details.param === undefined && !isTooLong) return error;
+  const param = isTooLong ? 'messages' : chatField(String(error.details.param), items);
   return new AfterimageError(error.code, { ...error.details, param }, { cause: error });
 }
 

@@ -22,8 +22,7 @@ export async function resolveModel(parts: GatewayParts, model?: string): Promise
   const id = modelId(name);
   const { modelAliases } = parts.config;
   if (model === undefined || model === id || model === name || modelAliases.includes(model)) return id;
-  throw failure('model_not_found', {
-    model: model.slice(0, maxEchoedLength),
-    available: [id, ...modelAliases].join(', '),
-  });
+  const available = [id, ...modelAliases].join(', ');
+  const details = { param: 'model', model: model.slice(0, maxEchoedLength), available };
+  throw failure('model_not_found', details);
 }

@@ -30,12 +30,13 @@ export async function createResponse(
   const request = toTurnRequest(body, { model, input, headers });
   const run = new TurnRun(parts, { tenant, request, spend });
   const include = new Set<string>(body.include ?? []);
+  const inTerms = (thrown: unknown): unknown => inWireTerms(thrown, body);
   try {
     return body.stream
-      ? await streamed(c, parts, { run, include })
+      ? await streamed(c, parts, { run, include, inTerms })
       : await whole(c, { run, include, background: body.background ?? false });
   } catch (error) {
-    throw inWireTerms(error, body);
+    throw inTerms(error);
   }
 }
 
@@ -47,11 +48,11 @@ interface Running {
 async function streamed(
   c: Context<GatewayEnv>,
   parts: GatewayParts,
-  { run, include }: Running,
+  { run, include, inTerms }: Running & { inTerms: (thrown: unknown) => unknown },
 ): Promise<Response> {
   const { logger, config } = parts;
   const events = withReplayHeader(c, run.events);
-  const frames = streamFrames(events, { include, logger });
+  const frames = streamFrames(events, { include, logger, inTerms });
   return eventStreamResponse(c, frames, { slowReaderMs: config.slowReaderMs, onDisconnect: run.leave });
 }
 

@@ -20,6 +20,7 @@ async function refusal(body: unknown, path = '/v1/responses') {
 test.each([
   [{}, 'missing_parameter', 'input'],
   [{ input: [] }, 'invalid_parameter', 'input'],
+  [{ input: [{ type: 'reasoning', summary: [] }] }, 'invalid_parameter', 'input'],
   [{ input: 'x', foo: 1 }, 'unknown_parameter', 'foo'],
   [{ input: 'x', text: { foo: 1 } }, 'unknown_parameter', 'text.foo'],
   [{ input: 'x', tools: [{ ...tool, foo: 1 }] }, 'unknown_parameter', 'tools[0].foo'],
@@ -74,6 +75,11 @@ test.each([
     'context_management',
   ],
   [{ input: 'x', store: false, background: true }, 'invalid_parameter', 'background'],
+  [
+    { input: 'x', store: false, prompt_cache_options: { prewarm: true } },
+    'invalid_parameter',
+    'prompt_cache_options.prewarm',
+  ],
   [{ input: 'x', idle_ttl_ms: 86_400_000 }, 'invalid_parameter', 'idle_ttl_ms'],
   [{ input: 'x', metadata: { a: 1 } }, 'invalid_parameter', 'metadata.a'],
   [
@@ -94,13 +100,20 @@ test('what is missing is 404, under its own code when a response was to be built
     code: 'previous_response_not_found',
     param: 'previous_response_id',
   });
-  expect(await refusal({ input: 'x', conversation: 'conv_never' })).toMatchObject({
+  for (const conversation of ['conv_never', { id: 'conv_never' }]) {
+    const refused = await refusal({ input: 'x', conversation });
+    expect(refused).toMatchObject({ status: 404, code: 'not_found', param: 'conversation' });
+  }
+  const referred = [{ type: 'item_reference', id: 'msg_never' }];
+  expect(await refusal({ input: referred })).toMatchObject({
     status: 404,
     code: 'not_found',
+    param: 'input[0].id',
   });
   expect(await refusal({ input: 'x', model: 'other' })).toMatchObject({
     status: 404,
     code: 'model_not_found',
+    param: 'model',
   });
 });
 

@@ -6,13 +6,18 @@ import { type StreamEvent, StreamEvents } from './streamEvents.ts';
 
 /**
  * The frames of a response's stream, `[DONE]` last. What `events` throws before its first event is thrown; later it becomes an
- * `error` event. Frames up to number `startingAfter` are made and left out.
+ * `error` event, of what `inTerms` makes of it. Frames up to number `startingAfter` are made and left out.
  */
 export async function* streamFrames(
   events: AsyncIterable<TurnEvent>,
-  options: { include: ReadonlySet<string>; logger: Logger; startingAfter?: number },
+  options: {
+    include: ReadonlySet<string>;
+    logger: Logger;
+    startingAfter?: number;
+    inTerms?: (thrown: unknown) => unknown;
+  },
 ): AsyncGenerator<SseFrame, void> {
-  const { startingAfter = -1, logger } = options;
+  const { startingAfter = -1, logger, inTerms = (thrown) => thrown } = options;
   const stream = new StreamEvents(options.include);
   const missed = ({ sequence_number }: StreamEvent) => sequence_number > startingAfter;
   let hasBegun = false;
@@ -23,7 +28,7 @@ export async function* streamFrames(
     }
   } catch (thrown) {
     if (!hasBegun) throw thrown;
-    const { error, status } = errorReply(thrown);
+    const { error, status } = errorReply(inTerms(thrown));
     // A cancelled turn has no reader left who could be told, and nothing went wrong with it.
     if (status >= 500 && !(thrown instanceof TurnCancelled))
       logger.error({ err: thrown }, 'stream broken off');
