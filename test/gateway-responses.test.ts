@@ -1,12 +1,12 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
-import { create, eventsOf, listen, openResponses, post } from './helpers/responsesFixture.ts';
+import { create, eventsOf, listen, openResponses, post, refused } from './helpers/responsesFixture.ts';
 import { flat } from './pictures.ts';
 
 const png = await flat(64, 64, [200, 30, 30]).png().toBuffer();
 const pixel = `data:image/png;base64,${png.toString('base64')}`;
 
-/** Every property that Open Responses requires of a response. */
+/** Every property that a response must have. */
 const requiredProperties = [
   ...[
     'id',
@@ -176,6 +176,30 @@ describe('turns', () => {
       ['system', 'user'],
       ['user', 'assistant', 'user'],
     ]);
+  });
+
+  test('a turn may bring nothing where there is something to build on', async () => {
+    const fixture = await openResponses();
+    const warm = await create(fixture, { input: 'one', prompt_cache_options: { prewarm: true } });
+    const content = [{ type: 'input_text' as const, text: 'one' }];
+    const { id } = await fixture.parts.sessions.conversations.create('local', {
+      items: [{ type: 'message', role: 'user', content }],
+    });
+    const asked = await create(fixture, { input: 'one', store: false });
+    for (const base of [{ previous_response_id: warm.id }, { conversation: id }]) {
+      const { output, usage } = await create(fixture, base);
+      expect(output).toMatchObject([{ type: 'message', role: 'assistant' }]);
+      expect(usage?.input_tokens).toBe(asked.usage?.input_tokens);
+    }
+    const { id: empty } = await fixture.parts.sessions.conversations.create('local', {});
+    for (const body of [{ conversation: empty }, { conversation: empty, input: [] }]) {
+      expect(await refused(fixture, body)).toEqual([400, 'invalid_parameter', 'input']);
+      expect(await refused(fixture, body, '/v1/responses/input_tokens')).toEqual([
+        400,
+        'invalid_parameter',
+        'input',
+      ]);
+    }
   });
 
   test('nothing is kept with store: false', async () => {

@@ -9,7 +9,7 @@ import type { Metadata } from './record.ts';
 
 /** A turn as the gateway asks for it, its fields already checked for type and size. */
 export interface TurnRequest {
-  /** At least one item; none are needed to count what the prompt of a turn on a base would take. */
+  /** At least one item where there is nothing to build on. */
   readonly input: readonly InputItem[];
   /** Branches off after this response. Without it and a conversation the turn starts a session. */
   readonly previousResponseId?: string;
@@ -70,7 +70,7 @@ export function baseOf({ previousResponseId, conversationId }: TurnRequest): Tur
 /** @throws invalid_parameter for combinations that mean nothing. */
 export function checkTurnRequest(request: TurnRequest): void {
   const { input, store = true, background = false, prewarm = false, idempotencyKey } = request;
-  if (input.length === 0) throw invalid('input', 'at least one item is needed, got 0');
+  if (input.length === 0 && !baseOf(request)) throw invalid('input', 'at least one item is needed, got 0');
   if (idempotencyKey === '') throw invalid('idempotency_key', 'must not be empty');
   if (store) return;
   if (background) throw invalid('background', 'needs store: true');

@@ -10,7 +10,7 @@ import type { CreateBody } from './requestSchema.ts';
 import { streamFrames } from './streamFrames.ts';
 import { type RequestHeaders, toTurnRequest } from './toTurnRequest.ts';
 import { TurnRun } from './turnRun.ts';
-import { refuseUnsupportedOptions, refuseUnsupportedPrompt } from './unsupported.ts';
+import { refuseNoPrompt, refuseUnsupportedOptions, refuseUnsupportedPrompt } from './unsupported.ts';
 import { wireResponse } from './wireResponse.ts';
 import { inWireTerms } from './wireTerms.ts';
 
@@ -20,13 +20,14 @@ export async function createResponse(
   parts: GatewayParts,
   body: CreateBody,
 ): Promise<Response> {
+  refuseNoPrompt(body);
   refuseUnsupportedPrompt(body);
   refuseUnsupportedOptions(body);
   const headers = requestHeaders(c);
   const { tenant } = c.get('principal');
   const spend = c.get('spend');
   const model = await resolveModel(parts, body.model ?? undefined);
-  const input = await toInputItems(body.input, { tenant, parts, spend });
+  const input = await toInputItems(body.input ?? [], { tenant, parts, spend });
   const request = toTurnRequest(body, { model, input, headers });
   const run = new TurnRun(parts, { tenant, request, spend });
   const include = new Set<string>(body.include ?? []);

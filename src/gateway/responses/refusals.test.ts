@@ -19,6 +19,7 @@ async function refusal(body: unknown, path = '/v1/responses') {
 
 test.each([
   [{}, 'missing_parameter', 'input'],
+  [{ input: null }, 'missing_parameter', 'input'],
   [{ input: [] }, 'invalid_parameter', 'input'],
   [{ input: [{ type: 'reasoning', summary: [] }] }, 'invalid_parameter', 'input'],
   [{ input: 'x', foo: 1 }, 'unknown_parameter', 'foo'],

@@ -10,6 +10,9 @@ const label = z.string().max(maxLabelLength).nullish();
 
 /** Fields that say what the model is shown, shared by making a response and by counting its tokens. */
 export const promptFields = {
+  input: inputSchema
+    .nullish()
+    .openapi({ description: 'May be left out when there is something to build on.' }),
   model: z.string().nullish().openapi({ description: 'Default: the model this server runs.' }),
   instructions: z.string().nullish(),
   previous_response_id: z.string().nullish(),
@@ -56,7 +59,6 @@ export const includeValues = [
 /** Body of `POST /v1/responses`. What OpenAI has and this server hasn't is checked apart, by `refuseUnsupported`. */
 export const createSchema = z
   .strictObject({
-    input: inputSchema,
     ...promptFields,
     ...samplingExtensions,
     store: z.boolean().nullish(),
@@ -110,9 +112,6 @@ export const createSchema = z
 /** Body of `POST /v1/responses/input_tokens`. */
 export const countSchema = z
   .strictObject({
-    input: inputSchema
-      .nullish()
-      .openapi({ description: 'May be left out when there is something to build on.' }),
     ...promptFields,
     personality: z.unknown().optional(),
   })

@@ -1,3 +1,4 @@
+import { failure } from '../../core/errors.ts';
 import { only } from '../http/only.ts';
 import type { CountBody, CreateBody } from './requestSchema.ts';
 import type { WireTool } from './toolSchema.ts';
@@ -43,6 +44,13 @@ export function refuseUnsupportedOptions(body: CreateBody): void {
   only('access_programs', body.access_programs, [], 'there are none');
   only('moderation', body.moderation, [], 'there is no moderation');
   only('prompt', body.prompt, [], 'prompt templates are not kept here');
+}
+
+/** A turn may say nothing of its own only after something. @throws missing_parameter */
+export function refuseNoPrompt({ input, previous_response_id: previous, conversation }: CountBody): void {
+  if (input == null && previous == null && conversation == null) {
+    throw failure('missing_parameter', { param: 'input' });
+  }
 }
 
 function refuseTool(tool: WireTool, index: number): void {
