@@ -128,7 +128,12 @@ describe("with OpenAI's client", () => {
         prompt_tokens: usage?.prompt_tokens,
         completion_tokens: 2,
         total_tokens: (usage?.prompt_tokens ?? 0) + 2,
-        prompt_tokens_details: { cached_tokens: 0, image_tokens: 0, audio_tokens: 0 },
+        prompt_tokens_details: {
+          cached_tokens: 0,
+          cache_write_tokens: usage?.prompt_tokens,
+          image_tokens: 0,
+          audio_tokens: 0,
+        },
         completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
       },
       afterimage: {
@@ -137,9 +142,12 @@ describe("with OpenAI's client", () => {
         tokens_reused: 0,
         tokens_computed: usage?.prompt_tokens,
         tier: 'none',
+        load_ms: 0,
         encode_ms: expect.any(Number),
+        prefill_ms: expect.any(Number),
         first_token_ms: expect.any(Number),
         queued_ms: expect.any(Number),
+        dropped_items: 0,
       },
     });
     expect(usage?.prompt_tokens).toBeGreaterThan(0);

@@ -31,6 +31,8 @@ const requiredProperties = [
   ...['top_p', 'presence_penalty', 'frequency_penalty', 'top_logprobs', 'temperature', 'reasoning', 'usage'],
   ...['max_output_tokens', 'max_tool_calls', 'store', 'background', 'service_tier', 'metadata'],
   ...['safety_identifier', 'prompt_cache_key'],
+  // Not of Open Responses, but of the official client's type.
+  'access_programs',
 ];
 
 describe('the response', () => {

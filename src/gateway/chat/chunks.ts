@@ -1,5 +1,6 @@
 import type { TurnEvent } from '../../session/liveTurn.ts';
-import { type CompletionHead, costOf, headOf, resultOf, type ServedModel, usageOf } from './completion.ts';
+import { costOf } from '../items/turnCost.ts';
+import { type CompletionHead, headOf, resultOf, type ServedModel, usageOf } from './completion.ts';
 
 export interface ChunkOptions extends ServedModel {
   /** A chunk with the usage at the end; every other one then says `usage: null`. */

@@ -1,5 +1,6 @@
 import type { TurnResult } from '../../session/record.ts';
 import type { ResponseView } from '../../session/view.ts';
+import { costOf } from '../items/turnCost.ts';
 
 /** What all chunks of a completion, and the whole one, begin with. */
 export interface CompletionHead {
@@ -59,21 +60,13 @@ export function usageOf({ usage }: TurnResult): object {
     prompt_tokens: promptTokens,
     completion_tokens: outputTokens,
     total_tokens: promptTokens + outputTokens,
-    prompt_tokens_details: { cached_tokens: reusedTokens, image_tokens: imageTokens, audio_tokens: 0 },
+    prompt_tokens_details: {
+      cached_tokens: reusedTokens,
+      cache_write_tokens: promptTokens - reusedTokens,
+      image_tokens: imageTokens,
+      audio_tokens: 0,
+    },
     completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
-  };
-}
-
-export function costOf({ usage, timings, tier }: TurnResult): object {
-  return {
-    images_encoded: usage.imagesEncoded,
-    images_reused: usage.imagesReused,
-    tokens_reused: usage.reusedTokens,
-    tokens_computed: usage.promptTokens - usage.reusedTokens,
-    tier,
-    encode_ms: timings.encodeMs,
-    first_token_ms: timings.firstTokenMs,
-    queued_ms: timings.queuedMs,
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { costSchema } from '../items/turnCost.ts';
 
 /** What replies are documented as; `completion.ts` makes them. */
 const usage = z.object({
@@ -7,24 +8,12 @@ const usage = z.object({
   total_tokens: z.int(),
   prompt_tokens_details: z.object({
     cached_tokens: z.int().openapi({ description: 'Their attention state was there already.' }),
+    cache_write_tokens: z.int().openapi({ description: 'The others: they were computed.' }),
     image_tokens: z.int(),
     audio_tokens: z.int(),
   }),
   completion_tokens_details: z.object({ reasoning_tokens: z.int(), audio_tokens: z.int() }),
 });
-
-const cost = z
-  .object({
-    images_encoded: z.int(),
-    images_reused: z.int(),
-    tokens_reused: z.int(),
-    tokens_computed: z.int(),
-    tier: z.enum(['hot', 'features', 'pixels', 'none']),
-    encode_ms: z.number(),
-    first_token_ms: z.number(),
-    queued_ms: z.number(),
-  })
-  .openapi({ description: 'Extension: what the answer cost and saved.' });
 
 export const completionSchema = z
   .object({
@@ -57,6 +46,6 @@ export const completionSchema = z
       }),
     ),
     usage,
-    afterimage: cost,
+    afterimage: costSchema,
   })
   .openapi('ChatCompletion');

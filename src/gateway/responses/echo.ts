@@ -24,8 +24,16 @@ export const echoDefaults = {
   user: null,
 } as const satisfies Partial<Record<keyof CreateBody, unknown>>;
 
-/** Extensions are repeated only when they were given. */
-const repeatedExtensions = ['top_k', 'min_p', 'repeat_penalty', 'seed', 'stop', 'idle_ttl_ms'] as const;
+/** What is repeated only when it was given: a field of old, and extensions. */
+const repeatedWhenGiven = [
+  'prompt_cache_retention',
+  'top_k',
+  'min_p',
+  'repeat_penalty',
+  'seed',
+  'stop',
+  'idle_ttl_ms',
+] as const;
 
 /**
  * The part of a request that its reply repeats. Every response keeps its own, and a session's record is to stay small, so what
@@ -34,7 +42,7 @@ const repeatedExtensions = ['top_k', 'min_p', 'repeat_penalty', 'seed', 'stop', 
 export function echoOf(body: CreateBody, model: string): Record<string, unknown> {
   const told: Record<string, unknown> = {
     ...pick(body, Object.keys(echoDefaults) as (keyof typeof echoDefaults)[]),
-    ...pick(body, repeatedExtensions),
+    ...pick(body, repeatedWhenGiven),
     tools: body.tools?.map(({ name, description, parameters, strict }) => ({
       type: 'function',
       name,

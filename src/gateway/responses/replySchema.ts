@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { costSchema } from '../items/turnCost.ts';
 
 /** Shapes of replies, for the OpenAPI document; official clients have the rest in their types. */
 
@@ -14,22 +15,6 @@ const usage = z.looseObject({
   total_tokens: z.int(),
 });
 
-const cost = z
-  .looseObject({
-    images_encoded: z.int(),
-    images_reused: z.int(),
-    tokens_reused: z.int(),
-    tokens_computed: z.int(),
-    tier: z.string().openapi({ description: 'Where the state came from: hot, features, pixels or none.' }),
-    load_ms: z.number(),
-    encode_ms: z.number(),
-    prefill_ms: z.number(),
-    first_token_ms: z.number(),
-    queued_ms: z.number(),
-    dropped_items: z.int().openapi({ description: 'Old items left out by truncation: auto.' }),
-  })
-  .openapi({ description: 'Extension: what the reply cost and saved. Null until there is an answer.' });
-
 export const responseSchema = z
   .looseObject({
     id: z.string(),
@@ -44,7 +29,7 @@ export const responseSchema = z
     conversation: z.object({ id: z.string() }).nullable(),
     output: z.array(z.looseObject({ id: z.string(), type: z.string() })),
     usage: usage.nullable(),
-    afterimage: cost.nullable(),
+    afterimage: costSchema.nullable().openapi({ description: 'Extension. Null until there is an answer.' }),
   })
   .openapi('Response');
 

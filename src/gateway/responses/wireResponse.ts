@@ -1,5 +1,6 @@
 import type { Comparison, TurnResult } from '../../session/record.ts';
 import type { ResponseView } from '../../session/view.ts';
+import { costOf } from '../items/turnCost.ts';
 import { wireItem } from '../items/wireItem.ts';
 import { echoDefaults } from './echo.ts';
 
@@ -22,6 +23,7 @@ export function wireResponse(view: ResponseView, include: ReadonlySet<string>): 
     metadata: view.metadata,
     previous_response_id: view.previousResponseId,
     conversation: conversationId === null ? null : { id: conversationId },
+    access_programs: null,
     ...echoDefaults,
     ...view.echo,
     output: view.output.map((item) => wireItem(item, include)),
@@ -34,34 +36,16 @@ export function wireResponse(view: ResponseView, include: ReadonlySet<string>): 
 /** `cache_write_tokens`: the prompt tokens that were computed; their state is kept for what builds on the response. */
 function usageOf({ usage }: TurnResult): object {
   const { promptTokens, outputTokens, reusedTokens, imageTokens } = usage;
-  const written = promptTokens - reusedTokens;
   return {
     input_tokens: promptTokens,
     input_tokens_details: {
       cached_tokens: reusedTokens,
-      cache_write_tokens: written,
+      cache_write_tokens: promptTokens - reusedTokens,
       image_tokens: imageTokens,
     },
     output_tokens: outputTokens,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: promptTokens + outputTokens,
-  };
-}
-
-function costOf({ usage, timings, tier, droppedItems }: TurnResult): object {
-  return {
-    images_encoded: usage.imagesEncoded,
-    images_reused: usage.imagesReused,
-    tokens_reused: usage.reusedTokens,
-    tokens_computed: usage.promptTokens - usage.reusedTokens,
-    tier,
-    // No tier there is yet has its state loaded from anywhere.
-    load_ms: timings.loadMs ?? 0,
-    encode_ms: timings.encodeMs,
-    prefill_ms: timings.prefillMs,
-    first_token_ms: timings.firstTokenMs,
-    queued_ms: timings.queuedMs,
-    dropped_items: droppedItems,
   };
 }
 
