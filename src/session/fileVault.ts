@@ -3,7 +3,7 @@ import type { Store } from '../store/port.ts';
 import type { BlobHolders } from './blobHolders.ts';
 import { isFileId, newFileId } from './ids.ts';
 import { notFound } from './notFound.ts';
-import { type Page, type PageOptions, pageOf } from './page.ts';
+import { type Page, type PageLimits, type PageOptions, pageOf } from './page.ts';
 import type { SteadyClock } from './steadyClock.ts';
 
 export interface FileView {
@@ -20,6 +20,8 @@ export interface FileView {
 
 const kind = 'file';
 const listedAtOnce = 500;
+/** OpenAI's: many clients read the first page only. */
+export const filePageLimits: PageLimits = { most: 10_000, usual: 10_000 };
 
 /** Files a tenant has uploaded. Deleting one takes its id away; its bytes stay while a session shows them. */
 export class FileVault {
@@ -83,6 +85,7 @@ export class FileVault {
     return pageOf(
       alive.sort((a, b) => a.createdAtMs - b.createdAtMs),
       page,
+      filePageLimits,
     );
   }
 

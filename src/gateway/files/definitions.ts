@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { listQuerySchema } from '../items/listQuery.ts';
+import { filePageLimits } from '../../session/fileVault.ts';
+import { limitUpTo, listQuerySchema } from '../items/listQuery.ts';
 import { purposes } from './uploadForm.ts';
 
 export const fileSchema = z
@@ -57,8 +58,8 @@ export const listFiles = createRoute({
   tags,
   request: {
     query: listQuerySchema
-      .pick({ after: true, limit: true, order: true })
-      .extend({ purpose: z.string().optional() }),
+      .pick({ after: true, order: true })
+      .extend({ limit: limitUpTo(filePageLimits.most), purpose: z.string().optional() }),
   },
   responses: {
     200: {

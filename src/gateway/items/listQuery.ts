@@ -32,15 +32,18 @@ export const includeQuery = { include: includeField, 'include[]': includeField }
 
 export const includeQuerySchema = z.strictObject(includeQuery);
 
-export const listQuerySchema = z.strictObject({
-  after: z.string().optional(),
-  limit: z
+export const limitUpTo = (most: number) =>
+  z
     .string()
-    .refine((text) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 100, {
-      error: ({ input }) => `must be a whole number from 1 to 100, got ${String(input).slice(0, 20)}`,
+    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= most, {
+      error: ({ input }) => `must be a whole number from 1 to ${most}, got ${String(input).slice(0, 20)}`,
     })
     .transform(Number)
-    .optional(),
+    .optional();
+
+export const listQuerySchema = z.strictObject({
+  after: z.string().optional(),
+  limit: limitUpTo(100),
   order: z.enum(['asc', 'desc']).optional(),
   ...includeQuery,
 });
