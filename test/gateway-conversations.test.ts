@@ -58,6 +58,14 @@ describe('the official client', () => {
     });
   });
 
+  test('may shorten the life of a conversation', async () => {
+    const fixture = await open(conversationRoutes);
+    const reply = await fixture.request('POST', '/v1/conversations', { idle_ttl_ms: 60_000 });
+    const { id } = (await reply.json()) as { id: string };
+    const { expiresAtMs } = await fixture.parts.sessions.sessions.get('local', id);
+    expect(Math.abs(expiresAtMs - Date.now() - 60_000)).toBeLessThan(10_000);
+  });
+
   test('adds, pages through, reads and erases items', async () => {
     const client = await clientOf(await open(conversationRoutes));
     const { id } = await client.conversations.create();
@@ -130,6 +138,7 @@ describe('refusals', () => {
   test.each<[string, string, unknown, string, string]>([
     ['POST', '', { items: Array.from({ length: 21 }, () => say('x')) }, 'invalid_parameter', 'items'],
     ['POST', '', { metadata: { k: 1 } }, 'invalid_parameter', 'metadata.k'],
+    ['POST', '', { idle_ttl_ms: 86_400_000 }, 'invalid_parameter', 'idle_ttl_ms'],
     ['POST', '', { item: [] }, 'unknown_parameter', 'item'],
     ['POST', '', { items: 'hello' }, 'invalid_parameter', 'items'],
     ['POST', '/ID', {}, 'missing_parameter', 'metadata'],

@@ -25,11 +25,12 @@ export function conversationRoutes(parts: GatewayParts): OpenAPIHono<GatewayEnv>
 
   return newRoutes()
     .openapi(createConversation, async (c) => {
-      const { items, metadata } = c.req.valid('json');
+      const { items, metadata, idle_ttl_ms: idleTtlMs } = c.req.valid('json');
       const { tenant } = c.get('principal');
       const view = await conversations.create(tenant, {
         items: await inputItems(items ?? [], { tenant, spend: c.get('spend') }),
         metadata: metadata ?? {},
+        ...(idleTtlMs != null && { idleTtlMs }),
       });
       return c.json(wireConversation(view), 200);
     })

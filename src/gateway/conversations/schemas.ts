@@ -7,7 +7,15 @@ const maxItems = 20;
 
 const items = itemListSchema.max(maxItems);
 
-export const createBody = z.strictObject({ items: items.nullish(), metadata: metadataSchema.nullish() });
+export const createBody = z.strictObject({
+  items: items.nullish(),
+  metadata: metadataSchema.nullish(),
+  idle_ttl_ms: z
+    .int()
+    .min(1)
+    .nullish()
+    .openapi({ description: 'Extension. A shorter life when idle than the server gives.' }),
+});
 /** null takes all metadata away. */
 export const updateBody = z.strictObject({ metadata: metadataSchema.nullable() });
 export const appendBody = z.strictObject({ items });
