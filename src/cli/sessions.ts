@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ApiFlags, callServer } from './apiClient.ts';
+import { drawStateTree, stateNodeShape } from './stateTree.ts';
 import { table } from './table.ts';
 
 const sessionShape = z.object({
@@ -14,6 +15,7 @@ const sessionShape = z.object({
   expires_at: z.int(),
   version: z.int(),
 });
+const sessionWithStateShape = sessionShape.extend({ state: z.array(stateNodeShape).nullable() });
 const pageShape = z.object({
   data: z.array(sessionShape),
   last_id: z.string().nullable(),
@@ -58,16 +60,18 @@ export async function listSessions(flags: OutputFlags): Promise<void> {
 
 /** `afterimage sessions show ID`: a session's, conversation's or response's id. */
 export async function showSession(id: string, flags: OutputFlags): Promise<void> {
-  const session = await callServer(flags, { method: 'GET', path: pathOf(id), reply: sessionShape });
+  const reply = await callServer(flags, { method: 'GET', path: pathOf(id), reply: sessionWithStateShape });
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(session, undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(reply, undefined, 2)}\n`);
     return;
   }
+  const { state, ...session } = reply;
   const rows = Object.entries(session).map(([name, value]) => [
     name,
     name.endsWith('_at') ? timeOf(Number(value)) : String(value ?? 'none'),
   ]);
   process.stdout.write(table(rows));
+  process.stdout.write(`\n${state === null ? 'The engine does not answer.\n' : drawStateTree(state)}`);
 }
 
 /** `afterimage sessions rm ID`: ends it and erases what was made from it. */

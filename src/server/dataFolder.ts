@@ -12,4 +12,6 @@ export function defaultDataFolder(): string {
 
 /** Each part of the data folder has one owner: the store's folder is locked by the server, the keys are shared. */
 export const storeFolder = (dataFolder: string): string => join(dataFolder, 'store');
+/** Where the engine keeps attention state and features; all of it can be computed again. */
+export const stateFolder = (dataFolder: string): string => join(dataFolder, 'state');
 export const keyFile = (dataFolder: string): string => join(dataFolder, 'keys.sqlite');

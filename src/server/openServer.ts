@@ -14,7 +14,7 @@ import { openStore } from '../store/openStore.ts';
 import { keyFile, storeFolder } from './dataFolder.ts';
 import { EngineWatch } from './engineWatch.ts';
 import { listen } from './listener.ts';
-import { gatewayConfigOf, principalOf, sessionConfigOf } from './partConfigs.ts';
+import { engineConfigOf, gatewayConfigOf, principalOf, sessionConfigOf } from './partConfigs.ts';
 import type { ServerConfig } from './settings.ts';
 import { startEngine } from './startEngine.ts';
 
@@ -48,6 +48,8 @@ export async function openServer(
   { logger, failpoint }: ServerOptions,
 ): Promise<AfterimageServer> {
   const onProblem = (error: unknown) => logger.error({ err: error }, 'server: nobody could be told of this');
+  // Reads the operator's key: nothing is opened yet that would have to be closed.
+  const engineConfig = engineConfigOf(config);
   // Closed in the opposite order: turns, replies, engine, keys, store.
   await using opened = new AsyncDisposableStack();
   const store = await openStore(storeFolder(config.dataFolder), {
@@ -66,7 +68,7 @@ export async function openServer(
   // request can come before it.
   let gateway: ReturnType<typeof createGateway>;
   const listener = await listen((request, env) => gateway.app.fetch(request, env), config);
-  const engine = startEngine(config, logger);
+  const engine = startEngine(config, engineConfig, logger);
   opened.defer(() => engine.dispose());
   opened.defer(() => listener.close(lastRepliesMs));
   const watch = new EngineWatch(engine, logger);

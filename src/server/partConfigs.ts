@@ -3,14 +3,22 @@ import type { GatewayConfig } from '../gateway/config.ts';
 import type { Principal } from '../gateway/parts.ts';
 import type { KeyOwner } from '../keys/keyTable.ts';
 import type { SessionConfig } from '../session/config.ts';
+import { stateFolder } from './dataFolder.ts';
 import type { ServerConfig } from './settings.ts';
+import { readStateKey } from './stateKey.ts';
 
 /** What each part of the server is told of its settings. */
 export function engineConfigOf(config: ServerConfig): EngineConfig {
   const { model, mmproj, gpu, threads, kvCells, stateCacheBytes, visionWeights, maxRunning } = config;
+  const { hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes, idleTtlMs, drainMs, dataFolder } = config;
   return {
     gpu,
     maxRunning,
+    ...{ hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes },
+    unownedTtlMs: idleTtlMs,
+    suspendMs: drainMs,
+    stateFolder: stateFolder(dataFolder),
+    ...(config.stateKeyFile !== undefined && { stateKey: readStateKey(config.stateKeyFile) }),
     ...(model !== undefined && { model }),
     ...(mmproj !== undefined && { mmproj }),
     ...(threads !== undefined && { threads }),

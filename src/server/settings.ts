@@ -66,6 +66,17 @@ export const settings = {
     description: 'memory for attention state of idle conversations that had to leave the attention cache',
     defaultText: 'an eighth of free memory, at most 2,147,483,648',
   }),
+  hotIdleMs: whole(0, dayMs)
+    .default(60_000)
+    .describe('idle attention state leaves the attention cache for memory after this long'),
+  ramIdleMs: whole(0, dayMs).default(120_000).describe('and memory for disk after this long'),
+  stateDiskBytes: whole(0)
+    .default(16 * 2 ** 30)
+    .describe('disk for attention state and features, sealed, in the data folder; 0: none'),
+  stateKeyFile: text().optional().meta({
+    description: 'file with the 32 bytes, as base64, that state on disk is sealed under',
+    defaultText: 'a key of its own in the data folder',
+  }),
   visionWeights: oneOf(weightTypes)
     .optional()
     .meta({ description: 'weight type of the vision tower', defaultText: 'probed' }),

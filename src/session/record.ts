@@ -68,12 +68,14 @@ export interface TurnResult {
   /** To 0.1 ms. */
   readonly timings: Timings;
   readonly tier: StateTier;
+  /** What the engine estimated that its way would take, and what it took, in ms; left out by engines that plan nothing. */
+  readonly plan?: { readonly estimatedMs: number; readonly actualMs: number };
   /** Items left out of the prompt, oldest first, so that it fits; 0 unless that was asked for. */
   readonly droppedItems: number;
 }
 
 /** Where the state that a turn began from was: attention state, features, pictures only, or nothing to bring back. */
-export type StateTier = 'hot' | 'ram' | 'features' | 'pixels' | 'none';
+export type StateTier = 'hot' | 'ram' | 'disk' | 'features' | 'pixels' | 'none';
 
 /** How much of another response's attention state a turn could reuse; `compare` has the rule. */
 export type Comparison =

@@ -51,7 +51,7 @@ function upgraded(record: SessionRecord): SessionRecord {
 function upgradedResponse(response: ResponseRecord): ResponseRecord {
   const result: TurnResult | null = response.result && {
     ...response.result,
-    tier: tierOf(response.result.usage, {}),
+    tier: tierOf(response.result.usage, undefined),
     droppedItems: 0,
   };
   return { ...response, result, comparison: null, toolsDigest: null, formatDigest: null };

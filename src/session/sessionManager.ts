@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { AfterimageError, failure } from '../core/errors.ts';
+import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import type { PromptCount } from '../core/request.ts';
 import type { Store } from '../store/port.ts';
@@ -11,6 +11,7 @@ import { defaultSessionConfig, type SessionConfig } from './config.ts';
 import { Conversations } from './conversations.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { countInput } from './countInput.ts';
+import { EngineMemory } from './engineMemory.ts';
 import { LogReader } from './eventLog.ts';
 import { Files } from './files.ts';
 import { FileVault } from './fileVault.ts';
@@ -62,6 +63,7 @@ export class SessionManager {
   readonly #protocol: TurnProtocol;
   readonly #sessions: SessionStore;
   readonly #pictures: Pictures;
+  readonly #memory: EngineMemory;
   readonly #sweeper: Sweeper;
   readonly #logs: BackgroundLogs;
   readonly #live = new LiveTurns();
@@ -79,12 +81,14 @@ export class SessionManager {
     const vault = new FileVault(store, blobs, clock);
     const pictures = new Pictures(intake, blobs, vault, config.pixelCacheBytes);
     const pointers = new ReplyPointers(store.records, clock);
+    const memory = new EngineMemory({
+      engine,
+      isAlive: async (tenant, session) => (await sessions.find(tenant, session)) !== undefined,
+      onProblem,
+    });
     const onGone = (tenant: string, session: string) => {
       logs.dropSession(tenant, session);
-      // An engine that is not there holds nothing.
-      engine.forget(tenant, session).catch((error) => {
-        if (!(error instanceof AfterimageError && error.code === 'engine_unavailable')) onProblem(error);
-      });
+      return memory.forget(tenant, session);
     };
     const sessions = new SessionStore({ store, blobs, pointers, clock, onGone, onProblem });
     const intents = new Intents(randomUUID(), live, clock, config);
@@ -107,6 +111,7 @@ export class SessionManager {
     this.files = new Files(vault, blobs, pictures, config);
     this.#sweeper = new Sweeper({ sessions, vault, blobs, pointers, config, counters, onProblem });
     this.#sessions = sessions;
+    this.#memory = memory;
     this.#pictures = pictures;
     this.#logs = logs;
   }
@@ -114,6 +119,8 @@ export class SessionManager {
   /** Begins to sweep. Turns that a dead process left are noticed by whoever reads their session next. */
   async start(): Promise<void> {
     await this.#sweeper.start();
+    // In the background: the engine may take its time to start.
+    void this.#memory.check();
   }
 
   /**

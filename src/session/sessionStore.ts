@@ -36,7 +36,8 @@ export class SessionStore {
   readonly #pointers: ReplyPointers;
   readonly #clock: SteadyClock;
   readonly #tombstones: Tombstones;
-  readonly #onGone: (tenant: string, session: string) => void;
+  /** Never rejects. */
+  readonly #onGone: (tenant: string, session: string) => Promise<void>;
   readonly #onProblem: (error: unknown) => void;
 
   constructor(parts: {
@@ -44,7 +45,7 @@ export class SessionStore {
     blobs: BlobHolders;
     pointers: ReplyPointers;
     clock: SteadyClock;
-    onGone: (tenant: string, session: string) => void;
+    onGone: (tenant: string, session: string) => Promise<void>;
     onProblem: (error: unknown) => void;
   }) {
     this.#store = parts.store;
@@ -155,7 +156,9 @@ export class SessionStore {
   async remove({ tenant, record, storeVersion }: OpenSession): Promise<Removed | undefined> {
     const key = { tenant, kind, id: record.session };
     if (!(await this.#store.records.delete(key, storeVersion))) return undefined;
-    return this.#clearUp(tenant, record);
+    const removed = await this.#clearUp(tenant, record);
+    await this.#onGone(tenant, record.session);
+    return removed;
   }
 
   /** Removes sessions that have expired and marks them as such; gives their number. */
@@ -167,6 +170,7 @@ export class SessionStore {
         const record = decodeRecord(key.id, value);
         await this.#tombstones.put(key.tenant, key.id, record.idleTtlMs);
         await this.#clearUp(key.tenant, record);
+        void this.#onGone(key.tenant, record.session);
       } catch (error) {
         // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
         this.#onProblem(error);
@@ -187,7 +191,6 @@ export class SessionStore {
   async #clearUp(tenant: string, record: SessionRecord): Promise<Removed> {
     const bytesFreed = await this.#release(tenant, record.session, blobIdsGone(record, undefined));
     await this.#pointers.remove(tenant, record.session, record.pointers);
-    this.#onGone(tenant, record.session);
     return {
       items: record.items.filter((item) => item !== null).length,
       responses: record.responses.length,

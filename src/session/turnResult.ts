@@ -1,4 +1,4 @@
-import type { GenerateResult, Timings } from '../core/request.ts';
+import type { GenerateResult } from '../core/request.ts';
 import type { Comparison, ResponseRecord, SessionRecord } from './record.ts';
 import { tierOf } from './tier.ts';
 import { type ResponseView, responseView } from './view.ts';
@@ -10,12 +10,19 @@ export function finishedResponse(
   about: { nowMs: number; droppedItems: number; comparison: Comparison | null },
 ): ResponseRecord {
   const { nowMs, droppedItems, comparison } = about;
-  const { finishReason, usage, timings } = generated;
+  const { finishReason, usage, timings, plan } = generated;
   return {
     ...response,
     status: finishReason === 'length' ? 'incomplete' : 'completed',
     completedAtMs: nowMs,
-    result: { finishReason, usage, timings: rounded(timings), tier: tierOf(usage, timings), droppedItems },
+    result: {
+      finishReason,
+      usage,
+      timings: rounded(timings),
+      tier: tierOf(usage, plan),
+      ...(plan && { plan: rounded({ estimatedMs: plan.estimatedMs, actualMs: plan.actualMs }) }),
+      droppedItems,
+    },
     comparison,
   };
 }
@@ -33,7 +40,7 @@ export function startedView(record: SessionRecord, response: ResponseRecord): Re
   return responseView(record, { ...response, ...begun });
 }
 
-function rounded(timings: Timings): Timings {
-  const entries = Object.entries(timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10]);
-  return Object.fromEntries(entries);
+function rounded<T extends object>(times: T): T {
+  const entries = Object.entries(times).map(([name, ms]) => [name, Math.round(ms * 10) / 10]);
+  return Object.fromEntries(entries) as T;
 }

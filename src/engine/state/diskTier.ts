@@ -38,6 +38,8 @@ export interface DiskTier {
 
 /** The disk tier as its owner has it. */
 export interface OwnedDisk extends DiskTier {
+  /** A secret that is the same at each start: names made with it are found again. */
+  readonly salt: Uint8Array;
   /** Tells of every object that is there and can be read. */
   scan(onFound: (object: DiskObject) => void): Promise<void>;
   /** Sessions that hold anything here. */

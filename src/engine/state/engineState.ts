@@ -37,7 +37,11 @@ export class EngineState {
   #scanning: Promise<void> = Promise.resolve();
 
   constructor(options: EngineStateOptions) {
-    const root = { fingerprint: options.fingerprint, salt: randomBytes(32), adapter: '' };
+    const root = {
+      fingerprint: options.fingerprint,
+      salt: options.disk?.salt ?? randomBytes(32),
+      adapter: '',
+    };
     this.tree = new StateTree((tenant) => rootKey(tenant, root), options.endsTurn);
     this.controller = new StateController({ ...options, tree: this.tree, planner: this.planner });
     this.disk = options.disk;

@@ -63,7 +63,7 @@ class Speed {
 /**
  * Estimates the ways back to a prompt's state by what such steps took so far, and picks the cheapest:
  *
- *     ms = bytes / bandwidth of the tier + tokens / prefill rate + image tokens without features / encode rate
+ *     ms = bytes / bandwidth of the tier + a step + tokens / prefill rate + image tokens without features / encode rate
  *
  * What is computed without loading anything is always among the ways, so nothing slower than computing again is ever picked.
  * Unmeasured, loading is taken to be fast and computing slow, as on any CPU: the first times teach better.
@@ -76,6 +76,7 @@ export class Planner {
   /** Image tokens a millisecond through the vision tower. */
   readonly encode = new Speed(0.05);
   readonly #prefill: PrefillRate;
+  /** A native decode of a few tokens. */
   #stepMs = 0;
 
   constructor(prefill: PrefillRate) {
@@ -110,6 +111,6 @@ export class Planner {
 
   #computeMs(tokens: number): number {
     if (tokens <= 0) return 0;
-    return Math.max(this.#stepMs, tokens / (this.#prefill.tokensPerMs || 0.05));
+    return this.#stepMs + tokens / (this.#prefill.tokensPerMs || 0.05);
   }
 }

@@ -111,6 +111,9 @@ export class StateController {
     }
     this.#add(checkpoint);
     this.ram.put(checkpoint, state);
+    // What comes back after a crash: everything else of a session is only written when it is idle.
+    if (of.scope && 'image' in of.scope && this.#writer?.canWrite(checkpoint))
+      this.#writer.enqueue(checkpoint);
     this.#makeRoom();
   }
 

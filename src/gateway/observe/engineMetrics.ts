@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { EngineStats } from '../../core/request.ts';
 import { SnapshotMetrics } from './snapshotMetrics.ts';
+import { stateMetrics } from './stateMetrics.ts';
 
 /** How the engine is when the metrics are read. Its counters begin again when its process does. */
 export class EngineMetrics {
@@ -52,15 +53,17 @@ export class EngineMetrics {
       },
       {
         name: 'afterimage_engine_bytes',
-        help: 'Memory of the engine: picture features, attention state outside the cache, and all of its process.',
+        help: 'What the engine holds: picture features and attention state in memory, both on disk, and all memory of its process.',
         type: 'gauge',
         label: 'kind',
-        values: ({ featureBytes, stateBytes, residentBytes }) => ({
+        values: ({ featureBytes, stateBytes, diskBytes, residentBytes }) => ({
           features: featureBytes,
           state: stateBytes,
+          disk: diskBytes,
           resident: residentBytes,
         }),
       },
+      ...stateMetrics,
       {
         name: 'afterimage_engine_restored_sequences_total',
         help: 'How often attention state was brought back from outside the cache.',

@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { InferencePort } from '../../core/inference.ts';
 import type { SessionSummary } from '../../session/catalogue.ts';
 import { newRoutes } from '../http/newRoutes.ts';
 import { listBody, listQuerySchema } from '../items/listQuery.ts';
@@ -20,12 +22,39 @@ const sessionSchema = z
   })
   .openapi('Session');
 
+const sessionWithStateSchema = sessionSchema
+  .extend({
+    state: z
+      .array(
+        z.object({
+          key: z.string(),
+          parent: z.string().nullable(),
+          kind: z.enum(['text', 'image']),
+          tokens: z.int(),
+          tiers: z.object({
+            hot: z.int().optional(),
+            ram: z.int().optional(),
+            disk: z.int().optional(),
+            features: z.int().optional(),
+          }),
+        }),
+      )
+      .nullable()
+      .openapi({
+        description:
+          'What the engine keeps for it, as the tree its prompts make, parents first; bytes by tier. Null when the engine does not answer.',
+      }),
+  })
+  .openapi('SessionWithState');
+
 const tags = ['Sessions'];
 const byId = z.object({
   session_id: z
     .string()
     .openapi({ description: 'Of the session, of its conversation or of one of its responses.' }),
 });
+/** An engine that is just starting is not waited for. */
+const engineWaitMs = 1_000;
 const json = <Schema extends z.ZodType>(schema: Schema) => ({ 'application/json': { schema } });
 
 const listSessions = createRoute({
@@ -60,7 +89,7 @@ const getSession = createRoute({
   summary: 'Get a session',
   tags,
   request: { params: byId },
-  responses: { 200: { description: 'As it stands now.', content: json(sessionSchema) } },
+  responses: { 200: { description: 'As it stands now.', content: json(sessionWithStateSchema) } },
 });
 
 const deleteSession = createRoute({
@@ -91,7 +120,7 @@ const deleteSession = createRoute({
 });
 
 /** Our own: sessions as their operator sees them. */
-export function sessionRoutes({ sessions: { sessions } }: GatewayParts): OpenAPIHono<GatewayEnv> {
+export function sessionRoutes({ sessions: { sessions }, engine }: GatewayParts): OpenAPIHono<GatewayEnv> {
   return newRoutes()
     .openapi(listSessions, async (c) => {
       const { after, limit } = c.req.valid('query');
@@ -103,7 +132,9 @@ export function sessionRoutes({ sessions: { sessions } }: GatewayParts): OpenAPI
     })
     .openapi(getSession, async (c) => {
       const { session_id: id } = c.req.valid('param');
-      return c.json(wireSession(await sessions.get(c.get('principal').tenant, id)), 200);
+      const { tenant } = c.get('principal');
+      const session = await sessions.get(tenant, id);
+      return c.json({ ...wireSession(session), state: await stateOf(engine, tenant, session.id) }, 200);
     })
     .openapi(deleteSession, async (c) => {
       const { session_id: id } = c.req.valid('param');
@@ -134,6 +165,15 @@ function wireSession(session: SessionSummary) {
     expires_at: seconds(session.expiresAtMs),
     version: session.version,
   };
+}
+
+/** The session is there whether or not the engine is. */
+async function stateOf(engine: InferencePort, tenant: string, session: string) {
+  const nodes = await Promise.race([
+    engine.stateTree(tenant, session).catch(() => null),
+    setTimeout(engineWaitMs, null, { ref: false }),
+  ]);
+  return nodes === null ? null : nodes.map((node) => ({ ...node, tiers: { ...node.tiers } }));
 }
 
 const seconds = (ms: number): number => Math.floor(ms / 1_000);

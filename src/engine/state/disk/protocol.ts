@@ -16,7 +16,8 @@ export type ToFolder =
 
 /** What each message is answered with. */
 export interface FolderReplies {
-  open: undefined;
+  /** A secret that is the same as long as the master key is. */
+  open: Uint8Array;
   write: { readonly written: DiskObject; readonly evicted: readonly string[] };
   read: Uint8Array | undefined;
   scan: { readonly objects: readonly DiskObject[]; readonly done: boolean };

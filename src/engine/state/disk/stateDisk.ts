@@ -33,6 +33,7 @@ export class StateDisk implements OwnedDisk {
     bytes: 0,
     refused: { damaged: 0, replaced: 0, outdated: 0, locked: 0, missing: 0 },
   };
+  #salt: Uint8Array = new Uint8Array();
   readonly #worker: Worker;
   readonly #folder: string;
   readonly #logger: Logger;
@@ -60,12 +61,16 @@ export class StateDisk implements OwnedDisk {
     const { folder, masterKey, fingerprint, maxBytes, reserveBytes } = options;
     try {
       const folderOptions = { folder, masterKey, fingerprint, maxBytes, reserveBytes };
-      await disk.#call({ type: 'open', options: folderOptions });
+      disk.#salt = await disk.#call({ type: 'open', options: folderOptions });
     } catch (error) {
       await disk.#worker.terminate();
       throw error;
     }
     return disk;
+  }
+
+  get salt(): Uint8Array {
+    return this.#salt;
   }
 
   async scan(onFound: (object: DiskObject) => void): Promise<void> {

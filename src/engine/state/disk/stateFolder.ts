@@ -9,6 +9,7 @@ import { readHead, writeDurably } from './fileBytes.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { KeyTable, type ObjectRow } from './keyTable.ts';
 import { masterKeyAt } from './masterKey.ts';
+import { fileKey } from './seal.ts';
 import {
   type Belonging,
   fileFormat,
@@ -52,6 +53,8 @@ const headBytes = 64 * 1024;
 export class StateFolder {
   readonly refused: Record<Refusal, number> = { damaged: 0, replaced: 0, outdated: 0, locked: 0, missing: 0 };
   bytes = 0;
+  /** A secret that is the same as long as the master key is. */
+  readonly salt: Uint8Array;
   readonly #options: StateFolderOptions;
   readonly #objects: string;
   readonly #keys: KeyTable;
@@ -67,6 +70,7 @@ export class StateFolder {
       mkdirSync(this.#objects, { recursive: true, mode: 0o700 });
       const masterKey = options.masterKey ?? masterKeyAt(join(folder, 'master.key'));
       this.#keys = new KeyTable(openKeyDatabase(join(folder, 'keys.db')), masterKey);
+      this.salt = fileKey(masterKey, Buffer.from('state keys'));
       this.#dropStrangers();
     } catch (error) {
       throw storageFailure(error, folder);

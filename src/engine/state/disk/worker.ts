@@ -28,7 +28,7 @@ function answer(message: ToFolder): unknown {
   if (message.type === 'open') {
     path = message.options.folder;
     folder = new StateFolder(message.options);
-    return undefined;
+    return folder.salt;
   }
   if (!folder) throw failure('storage_unavailable', { path, reason: 'it is not open' });
   switch (message.type) {

@@ -1,0 +1,69 @@
+import { AfterimageError } from '../core/errors.ts';
+import type { InferencePort } from '../core/inference.ts';
+
+/** A DELETE waits this long for the engine to wipe what it has; an engine that is just starting wipes it later. */
+const waitMs = 2_000;
+
+/**
+ * Sees to it that the engine keeps nothing of sessions that are gone: it is told of each end, and what it still holds of sessions
+ * that ended while it, or this process, was not there is looked for at the start and after every end it could not be told of.
+ */
+export class EngineMemory {
+  readonly #engine: InferencePort;
+  readonly #isAlive: (tenant: string, session: string) => Promise<boolean>;
+  readonly #onProblem: (error: unknown) => void;
+  #checking: Promise<void> | undefined;
+
+  constructor(parts: {
+    engine: InferencePort;
+    isAlive: (tenant: string, session: string) => Promise<boolean>;
+    onProblem: (error: unknown) => void;
+  }) {
+    this.#engine = parts.engine;
+    this.#isAlive = parts.isAlive;
+    this.#onProblem = parts.onProblem;
+  }
+
+  /** Resolves when it is wiped, at the latest after two seconds. Never rejects. */
+  async forget(tenant: string, session: string): Promise<void> {
+    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, waitMs);
+    await Promise.race([this.#forget(tenant, session), timeUp]);
+    clearTimeout(timer);
+  }
+
+  /** Has everything forgotten whose session is gone. Never rejects; one at a time. */
+  check(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  async #forget(tenant: string, session: string): Promise<void> {
+    try {
+      await this.#engine.forget(tenant, session);
+    } catch (error) {
+      if (isUnavailable(error)) void this.check();
+      else this.#onProblem(error);
+    }
+  }
+
+  async #check(): Promise<void> {
+    try {
+      await this.#engine.ready();
+      for (const { tenant, session } of await this.#engine.heldSessions()) {
+        if (!(await this.#isAlive(tenant, session))) await this.#engine.forget(tenant, session);
+      }
+    } catch (error) {
+      // It is being shut down, or never comes up: who starts it again looks again.
+      if (!isUnavailable(error)) this.#onProblem(error);
+    }
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return (
+    error instanceof AfterimageError && ['engine_unavailable', 'engine_start_failed'].includes(error.code)
+  );
+}
