@@ -2,6 +2,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { failure } from '../core/errors.ts';
 import type { GpuChoice } from '../llama/libraries.ts';
 import type { ModelPair } from '../models/pair.ts';
+import type { FeatureType } from './vision/featurePacking.ts';
 import type { WeightType } from './vision/weightType.ts';
 
 /** What an engine process is started with. Everything left out has a default that suits the machine and the model. */
@@ -22,6 +23,8 @@ export interface EngineConfig {
   readonly overtakeBoundMs?: number;
   readonly visionWeightType?: WeightType;
   readonly featureCacheBytes?: number;
+  /** How features are kept, in memory and on disk. Default f16. */
+  readonly featureType?: FeatureType;
   /** Memory for attention state of idle conversations that had to leave the cache. Default: an eighth of what is free, at most 2 GiB. */
   readonly stateCacheBytes?: number;
   /** Folder for state that leaves memory; none: what leaves memory is gone. One engine at a time. */
@@ -97,6 +100,7 @@ export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEn
     batchTokens: config.batchTokens ?? 512,
     overtakeBoundMs: config.overtakeBoundMs ?? 2000,
     visionWeightType: config.visionWeightType,
+    featureType: config.featureType ?? 'f16',
     featureCacheBytes: config.featureCacheBytes ?? 256 * 2 ** 20,
     stateCacheBytes: config.stateCacheBytes ?? Math.min(maxDefaultStateBytes, Math.floor(freemem() / 8)),
     stateFolder: config.stateFolder,

@@ -39,6 +39,7 @@ import { EngineState } from './state/engineState.ts';
 import { openDisk } from './state/openDisk.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
 import { VisionEncoder } from './vision/encoder.ts';
+import { featurePacking } from './vision/featurePacking.ts';
 
 interface Parts extends LoadedParts {
   readonly template: ChatTemplate;
@@ -70,7 +71,9 @@ export class Engine implements InferencePort {
     const { runner, encoder, config, state } = parts;
     this.#parts = parts;
     this.info = parts.info;
-    this.#encodes = new EncodeQueue(encoder, config.featureCacheBytes, () => this.#scheduler.wake());
+    const packing = featurePacking(parts.native.ggml, config.featureType, encoder.featureWidth);
+    const keeping = { packing, store: state.features, maxBytes: config.featureCacheBytes };
+    this.#encodes = new EncodeQueue(encoder, keeping, () => this.#scheduler.wake());
     const { controller, planner, rate } = state;
     this.#scheduler = new Scheduler(
       runner,
@@ -113,9 +116,9 @@ export class Engine implements InferencePort {
       backend: `${backend.name} ${backend.deviceName}`,
       kvType: 'f16',
       visionWeightType: encoder.weightType,
-      featureType: 'f32',
+      featureType: resolved.featureType,
     });
-    const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.controller.dropObjects(ids));
+    const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.dropObjects(ids));
     const state = new EngineState({
       fingerprint,
       endsTurn: (token) => runner.vocabulary.isEndOfGeneration(token),
@@ -239,7 +242,8 @@ export class Engine implements InferencePort {
     const hot = this.#scheduler.cache.heldBy(tenant, session).map(({ segments, cells }) => {
       return { segments, tier: 'hot' as const, bytes: cells * kvBytesPerToken };
     });
-    const featureBytesOf = (imageKey: string): number => this.#encodes.cache.bytesOf(tenant, imageKey);
+    const featureBytesOf = (imageKey: string): number =>
+      Math.max(this.#encodes.cache.bytesOf(tenant, imageKey), state.features?.bytesOf(tenant, imageKey) ?? 0);
     return describeTree(tenant, [...hot, ...state.heldBy(tenant, session)], state.tree, featureBytesOf);
   }
 

@@ -18,6 +18,7 @@ const table = {
   ggml_row_size: ['size_t', 'int', 'int64'],
   ggml_quantize_chunk: ['size_t', 'int', 'float*', 'uint8_t*', 'int64', 'int64', 'int64', 'float*'],
   ggml_fp16_to_fp32_row: ['void', 'uint8_t*', 'float*', 'int64'],
+  ggml_fp32_to_fp16_row: ['void', 'float*', 'uint8_t*', 'int64'],
   ggml_bf16_to_fp32_row: ['void', 'uint8_t*', 'float*', 'int64'],
   ggml_new_tensor_1d: ['void*', 'void*', 'int', 'int64'],
   ggml_new_tensor_2d: ['void*', 'void*', 'int', 'int64', 'int64'],

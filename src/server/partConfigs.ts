@@ -14,7 +14,7 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
   return {
     gpu,
     maxRunning,
-    ...{ hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes },
+    ...{ featureType: config.featureType, hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes },
     unownedTtlMs: idleTtlMs,
     suspendMs: drainMs,
     stateFolder: stateFolder(dataFolder),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { featureTypes } from '../engine/vision/featurePacking.ts';
 import { weightTypes } from '../engine/vision/weightType.ts';
 import { defaultGatewayConfig as gateway } from '../gateway/config.ts';
 import { gpuChoices } from '../llama/libraries.ts';
@@ -66,6 +67,9 @@ export const settings = {
     description: 'memory for attention state of idle conversations that had to leave the attention cache',
     defaultText: 'an eighth of free memory, at most 2,147,483,648',
   }),
+  featureType: oneOf(featureTypes)
+    .default('f16')
+    .describe('how features of pictures are kept, in memory and on disk'),
   hotIdleMs: whole(0, dayMs)
     .default(60_000)
     .describe('idle attention state leaves the attention cache for memory after this long'),

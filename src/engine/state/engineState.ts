@@ -7,6 +7,7 @@ import { PrefillRate } from '../schedule/prefillRate.ts';
 import type { Scope } from './checkpoint.ts';
 import type { HeldState } from './describeTree.ts';
 import type { OwnedDisk } from './diskTier.ts';
+import { FeatureTier } from './featureTier.ts';
 import { Planner } from './planner.ts';
 import { throughFirstImage } from './promptBorders.ts';
 import { SharedOwners } from './sharedOwners.ts';
@@ -33,6 +34,8 @@ export class EngineState {
   readonly tree: StateTree;
   readonly owners = new SharedOwners();
   readonly disk: OwnedDisk | undefined;
+  /** None without a disk. */
+  readonly features: FeatureTier | undefined;
   readonly #logger: Logger;
   #scanning: Promise<void> = Promise.resolve();
 
@@ -45,6 +48,7 @@ export class EngineState {
     this.tree = new StateTree((tenant) => rootKey(tenant, root), options.endsTurn);
     this.controller = new StateController({ ...options, tree: this.tree, planner: this.planner });
     this.disk = options.disk;
+    this.features = this.disk && new FeatureTier(this.disk, this.owners, options.logger);
     this.#logger = options.logger;
   }
 
@@ -54,9 +58,11 @@ export class EngineState {
     const started = performance.now();
     let snapshots = 0;
     const scan = this.disk.scan((object) => {
-      if (object.kind !== 'snapshot') return;
-      snapshots++;
-      this.controller.found(object);
+      if (object.kind === 'features') this.features?.found(object);
+      else {
+        snapshots++;
+        this.controller.found(object);
+      }
     });
     this.#scanning = scan.then(
       () => this.#logger.info({ snapshots, ms: Math.round(performance.now() - started) }, 'state: resumed'),
@@ -88,7 +94,14 @@ export class EngineState {
    * @param images names that only this session used, as `owners.release` gave them
    */
   async forget(tenant: string, session: string | undefined, images: readonly string[]): Promise<void> {
-    await this.controller.forget(tenant, session, images);
+    this.controller.forget(tenant, session, images);
+    this.dropObjects((await this.disk?.forget(tenant, session)) ?? []);
+  }
+
+  /** Objects are not on disk any more. */
+  dropObjects(ids: readonly string[]): void {
+    this.controller.dropObjects(ids);
+    this.features?.dropObjects(ids);
   }
 
   /** Sessions that have something on disk: after a restart some may have ended meanwhile. */

@@ -145,8 +145,8 @@ export class StateController {
     this.#removeAll([checkpoint]);
   }
 
-  /** Drops a tenant's state, or what is one session's alone, and the given images' state; everywhere when it resolves. */
-  async forget(tenant: string, session: string | undefined, images: Iterable<string>): Promise<void> {
+  /** Drops a tenant's state, or what is one session's alone, and the given images' state; from memory, and out of sight. */
+  forget(tenant: string, session: string | undefined, images: Iterable<string>): void {
     const gone: Checkpoint[] =
       session === undefined
         ? [...this.#tree].filter((checkpoint) => checkpoint.tenant === tenant)
@@ -159,7 +159,6 @@ export class StateController {
         this.#settle(checkpoint);
       }
     }
-    this.dropObjects((await this.#options.disk?.forget(tenant, session)) ?? []);
   }
 
   /** Objects are not on disk any more. */

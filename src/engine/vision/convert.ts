@@ -1,9 +1,7 @@
 import { callAsync } from '../../llama/binding.ts';
 import type { Ggml } from '../../llama/ggml.ts';
-import { q8BlockElements, type WeightType, weightTypeId } from './weightType.ts';
-
-/** A q8_0 block: an f16 scale, then 32 signed bytes (`block_q8_0` in ggml-common.h). */
-const q8BlockBytes = 34;
+import { unpackQ8 } from './q8Blocks.ts';
+import { type WeightType, weightTypeId } from './weightType.ts';
 
 /** Decodes `count` values as they lie in a GGUF file, off the event loop. */
 export async function toFloats(
@@ -20,7 +18,7 @@ export async function toFloats(
     case 'bf16':
       return decodeHalves(ggml.ggml_bf16_to_fp32_row, bytes, count);
     case 'q8_0':
-      return decodeBlocks(ggml, bytes, count);
+      return unpackQ8(ggml, bytes);
   }
 }
 
@@ -33,29 +31,6 @@ async function decodeHalves(
 ): Promise<Float32Array<ArrayBuffer>> {
   const floats = new Float32Array(count);
   await callAsync(convert, bytes, floats, count);
-  return floats;
-}
-
-async function decodeBlocks(
-  ggml: Ggml,
-  bytes: Uint8Array,
-  count: number,
-): Promise<Float32Array<ArrayBuffer>> {
-  const blocks = count / q8BlockElements;
-  const scaleBytes = new Uint8Array(blocks * 2);
-  for (let block = 0; block < blocks; block++) {
-    scaleBytes.set(bytes.subarray(block * q8BlockBytes, block * q8BlockBytes + 2), block * 2);
-  }
-  const scales = await decodeHalves(ggml.ggml_fp16_to_fp32_row, scaleBytes, blocks);
-  const quants = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  const floats = new Float32Array(count);
-  for (let block = 0; block < blocks; block++) {
-    const scale = scales[block] as number;
-    const first = block * q8BlockBytes + 2;
-    for (let i = 0; i < q8BlockElements; i++) {
-      floats[block * q8BlockElements + i] = scale * (quants[first + i] as number);
-    }
-  }
   return floats;
 }
 

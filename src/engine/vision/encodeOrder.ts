@@ -29,6 +29,8 @@ export class EncodeOrder {
   encodeMs = 0;
   /** Its tenant was forgotten while it ran: its features go to those who wait, and nowhere else. */
   forgotten = false;
+  /** Pixels are asked for only when this is off: the features may come from elsewhere. */
+  #isHeld: boolean;
   readonly #claims = new Map<FeatureTicket, ImageSource>();
   readonly #onPixels: () => void;
   #asked: FeatureTicket | undefined;
@@ -37,7 +39,9 @@ export class EncodeOrder {
   constructor(
     wanted: { key: string; tenant: string; imageKey: string; image: ImageSource },
     onPixels: () => void,
+    isHeld = false,
   ) {
+    this.#isHeld = isHeld;
     this.key = wanted.key;
     this.tenant = wanted.tenant;
     this.imageKey = wanted.imageKey;
@@ -52,6 +56,12 @@ export class EncodeOrder {
 
   join(ticket: FeatureTicket, source: ImageSource): void {
     this.#claims.set(ticket, source);
+    if (!this.#asked && !this.#isHeld) this.#askNext();
+  }
+
+  /** The features don't come from elsewhere. */
+  askForPixels(): void {
+    this.#isHeld = false;
     if (!this.#asked) this.#askNext();
   }
 

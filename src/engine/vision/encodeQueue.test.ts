@@ -2,11 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageSource } from '../../core/request.ts';
 import type { FeatureTicket } from './encodeOrder.ts';
-import { EncodeQueue } from './encodeQueue.ts';
+import { EncodeQueue, type FeatureStore } from './encodeQueue.ts';
 import type { EncodeJob } from './encoder.ts';
+import type { FeaturePacking } from './featurePacking.ts';
 
 const side = 2;
 const rgb = new Uint8Array(side * side * 3);
+
+/** Keeps whole numbers only, so that what was packed can be told from what was not. */
+const packing: FeaturePacking = {
+  type: 'q8_0',
+  pack: (features) => Uint8Array.from(features),
+  unpack: (packed) => Float32Array.from(packed),
+};
 
 /** A picture whose pixels come when the test says so. */
 function slow() {
@@ -37,7 +45,7 @@ class FakeEncoder {
         slices++;
         return slices === 2;
       },
-      features: () => new Float32Array([1]),
+      features: () => new Float32Array([1.25]),
       dispose: () => {
         if (isDisposed) throw new Error('disposed twice');
         isDisposed = true;
@@ -59,7 +67,7 @@ async function drain(queue: EncodeQueue): Promise<void> {
 
 const open = (encoder = new FakeEncoder()) => ({
   encoder,
-  queue: new EncodeQueue(encoder, 1 << 20, () => {}),
+  queue: new EncodeQueue(encoder, { packing, maxBytes: 1 << 20 }, () => {}),
 });
 
 describe('two claims on one image', () => {
@@ -151,6 +159,60 @@ test('a tenant that is forgotten while an encode runs leaves nothing behind, and
   expect([queue.cache.get('t', 'k'), queue.cache.bytes]).toEqual([undefined, 0]);
 });
 
+describe('features that outlive the process', () => {
+  const stored = (load: () => Promise<Uint8Array | undefined>) => {
+    const saved: string[] = [];
+    const store: FeatureStore = {
+      has: (tenant, key) => tenant === 't' && key === 'k',
+      load,
+      save: (tenant, key) => saved.push(`${tenant} ${key}`),
+    };
+    const encoder = new FakeEncoder();
+    return { saved, encoder, queue: new EncodeQueue(encoder, { packing, store, maxBytes: 100 }, () => {}) };
+  };
+
+  test('are read once for all who wait, and no pixels are asked for', async () => {
+    let loads = 0;
+    const { queue, encoder } = stored(async () => {
+      loads++;
+      return Uint8Array.of(7);
+    });
+    const pixels = () => Promise.reject(new Error('asked for pixels'));
+    const image = { digest: 'd', width: side, height: side, pixels };
+    const tickets = [queue.claim('t', 'k', image), queue.claim('t', 'k', image)];
+    await settled();
+    expect(tickets.map(({ features }) => features)).toEqual([Float32Array.of(7), Float32Array.of(7)]);
+    expect(tickets.some(({ startedEncode }) => startedEncode)).toBe(false);
+    expect(queue.claim('t', 'k', image).features).toEqual(Float32Array.of(7));
+    expect([loads, encoder.begun]).toEqual([1, 0]);
+  });
+
+  test('that turn out to be lost are made anew, and a claim that was given up meanwhile starts nothing', async () => {
+    const { queue, encoder, saved } = stored(async () => undefined);
+    const [kept, given] = [slow(), slow()];
+    const ticket = queue.claim('t', 'k', kept.image);
+    await settled();
+    kept.resolve(rgb);
+    await drain(queue);
+    expect([ticket.features, ticket.startedEncode]).toEqual([Float32Array.of(1), true]);
+    expect([encoder.begun, saved]).toEqual([1, ['t k']]);
+    queue.forgetImage('t', 'k');
+    queue.claim('t', 'k', given.image).cancel();
+    await drain(queue);
+    expect(encoder.begun).toBe(1);
+  });
+});
+
+test('features are rounded before anybody sees them', async () => {
+  const { queue } = open();
+  const source = slow();
+  const ticket = queue.claim('t', 'k', source.image);
+  source.resolve(rgb);
+  await drain(queue);
+  expect(ticket.features).toEqual(Float32Array.of(1));
+  expect(queue.claim('t', 'k', source.image).features).toEqual(ticket.features);
+});
+
 test('whatever happens in whatever order, every claim that is kept is settled and every encode ended', async () => {
   const action = fc.oneof(
     fc.record({ do: fc.constant('claim' as const), image: fc.nat(2), tenant: fc.constantFrom('a', 'b') }),
@@ -168,7 +230,7 @@ test('whatever happens in whatever order, every claim that is kept is settled an
         breaksNext = false;
         return breaks;
       });
-      const queue = new EncodeQueue(encoder, 8, () => {});
+      const queue = new EncodeQueue(encoder, { packing, maxBytes: 8 }, () => {});
       const claims: { ticket: FeatureTicket; source: ReturnType<typeof slow>; kept: boolean }[] = [];
       for (const wanted of actions) {
         if (wanted.do === 'claim') {

@@ -2,28 +2,55 @@ import type { ImageSource } from '../../core/request.ts';
 import { EncodeOrder, type FeatureTicket } from './encodeOrder.ts';
 import type { VisionEncoder } from './encoder.ts';
 import { FeatureCache, featureKey } from './featureCache.ts';
+import type { FeaturePacking } from './featurePacking.ts';
+
+/** How features are kept, and where. */
+export interface FeatureKeeping {
+  readonly packing: FeaturePacking;
+  readonly store?: FeatureStore | undefined;
+  /** Memory for packed features. */
+  readonly maxBytes: number;
+}
+
+/** Features that outlive this process. */
+export interface FeatureStore {
+  has(tenant: string, imageKey: string): boolean;
+  /** Undefined: they are not there after all. Never rejects. */
+  load(tenant: string, imageKey: string): Promise<Uint8Array | undefined>;
+  /** In the background; may fail. */
+  save(tenant: string, imageKey: string, packed: Uint8Array): void;
+}
 
 /**
  * Sees to it that every image is encoded once: claims on the same image of the same tenant share one encode, and later
- * claims find its features in the cache. Encodes run one at a time, in the order their pixels are asked for, one slice per
+ * claims find its features in the cache, or in the store. Encodes run one at a time, in the order their pixels are asked for, one slice per
  * `step`; one that has begun is ended before the next.
  */
 export class EncodeQueue {
   readonly cache: FeatureCache;
   encoderCalls = 0;
   readonly #encoder: Pick<VisionEncoder, 'begin'>;
+  readonly #packing: FeaturePacking;
+  readonly #store: FeatureStore | undefined;
   readonly #orders = new Map<string, EncodeOrder>();
   readonly #wake: () => void;
 
   /** `wake` is called when pixels have come, or won't. */
-  constructor(encoder: Pick<VisionEncoder, 'begin'>, featureCacheBytes: number, wake: () => void) {
+  constructor(
+    encoder: Pick<VisionEncoder, 'begin'>,
+    { packing, store, maxBytes: featureCacheBytes }: FeatureKeeping,
+    wake: () => void,
+  ) {
     this.#encoder = encoder;
+    this.#packing = packing;
+    this.#store = store;
     this.cache = new FeatureCache(featureCacheBytes);
     this.#wake = wake;
   }
 
   claim(tenant: string, imageKey: string, image: ImageSource): FeatureTicket {
-    const features = this.cache.get(tenant, imageKey);
+    const packed = this.cache.get(tenant, imageKey);
+    const features = packed && this.#packing.unpack(packed);
     const ticket: FeatureTicket = {
       startedEncode: false,
       features,
@@ -60,9 +87,13 @@ export class EncodeQueue {
       const finished = await order.job.step();
       order.encodeMs += performance.now() - started;
       if (!finished) return;
-      const features = order.job.features();
-      if (!order.forgotten) this.cache.put(order.tenant, order.imageKey, features);
-      order.settle(features);
+      const packed = this.#packing.pack(order.job.features());
+      if (!order.forgotten) {
+        this.cache.put(order.tenant, order.imageKey, packed);
+        this.#store?.save(order.tenant, order.imageKey, packed);
+      }
+      // Rounded like those that are read back: whoever decodes them later decodes the same numbers.
+      order.settle(this.#packing.unpack(packed));
     } catch (error) {
       order.fail(error);
     }
@@ -71,7 +102,8 @@ export class EncodeQueue {
 
   /** Whether an image need not be encoded for the next claim. */
   has(tenant: string, imageKey: string): boolean {
-    return this.cache.has(tenant, imageKey) || this.#orders.has(featureKey(tenant, imageKey));
+    const isThere = this.cache.has(tenant, imageKey) || this.#store?.has(tenant, imageKey);
+    return isThere || this.#orders.has(featureKey(tenant, imageKey));
   }
 
   /** Drops an image's features, and those that are being made as soon as who waits for them has them. */
@@ -97,12 +129,30 @@ export class EncodeQueue {
   }
 
   #order(wanted: { key: string; tenant: string; imageKey: string; image: ImageSource }): EncodeOrder {
-    const order = new EncodeOrder(wanted, () => {
+    const { tenant, imageKey } = wanted;
+    const isStored = this.#store?.has(tenant, imageKey) ?? false;
+    const onPixels = (): void => {
       if (!order.isWanted) this.#close(order);
       this.#wake();
-    });
+    };
+    const order = new EncodeOrder(wanted, onPixels, isStored);
     this.#orders.set(order.key, order);
+    if (isStored) void this.#fetch(order);
     return order;
+  }
+
+  async #fetch(order: EncodeOrder): Promise<void> {
+    const { tenant, imageKey } = order;
+    const packed = await this.#store?.load(tenant, imageKey);
+    // Given up meanwhile: then there is no order any more.
+    if (this.#orders.get(order.key) !== order) return;
+    if (!packed) order.askForPixels();
+    else {
+      if (!order.forgotten) this.cache.put(tenant, imageKey, packed);
+      order.settle(this.#packing.unpack(packed));
+      this.#close(order);
+    }
+    this.#wake();
   }
 
   #close(order: EncodeOrder): void {

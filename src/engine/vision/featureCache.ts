@@ -1,12 +1,12 @@
 /**
- * Encoder output by owner and image, least recently used first out when the byte budget is full. Holding an array keeps
+ * Packed encoder output by owner and image, least recently used first out when the byte budget is full. Holding an array keeps
  * it alive beyond its time here, so an entry may be dropped while someone still reads it.
  */
 export class FeatureCache {
   readonly maxBytes: number;
   #bytes = 0;
   /** A Map iterates in insertion order: the first entry is the one unused for longest. */
-  readonly #entries = new Map<string, Float32Array>();
+  readonly #entries = new Map<string, Uint8Array>();
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -16,7 +16,7 @@ export class FeatureCache {
     return this.#bytes;
   }
 
-  get(tenant: string, imageKey: string): Float32Array | undefined {
+  get(tenant: string, imageKey: string): Uint8Array | undefined {
     const key = featureKey(tenant, imageKey);
     const features = this.#entries.get(key);
     if (!features) return undefined;
@@ -35,7 +35,7 @@ export class FeatureCache {
   }
 
   /** Features larger than the whole budget are not kept. */
-  put(tenant: string, imageKey: string, features: Float32Array): void {
+  put(tenant: string, imageKey: string, features: Uint8Array): void {
     const key = featureKey(tenant, imageKey);
     this.#delete(key);
     if (features.byteLength > this.maxBytes) return;
