@@ -25,6 +25,11 @@ function openTable(): KeyTable {
   return table;
 }
 
+test.runIf(process.platform === 'linux')('a folder that cannot be made is refused', () => {
+  const make = () => new KeyTable('/proc/afterimage/keys.sqlite', () => {});
+  expect(make).toThrow(expect.objectContaining({ code: 'storage_unavailable' }));
+});
+
 test('a key opens its tenant, with its own limits; anything else opens nothing', () => {
   const table = openTable();
   expect(table.isEmpty).toBe(true);

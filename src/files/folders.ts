@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -15,15 +16,37 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, 0o700);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    if (isThere(error)) return;
+    if (!lacksParent(error, path)) throw error;
     await ensureFolder(dirname(path));
-    await makeFolder(path);
-    return;
+    // Some file systems (proc is one) take no folders and blame it on a parent that is there: no third time.
+    await mkdir(path, 0o700).catch((again: unknown) => {
+      if (!isThere(again)) throw again;
+    });
   }
   await syncFolder(dirname(path));
 }
+
+/** As `ensureFolder`, but for the power cut. Node's own `recursive` never ends where a file system takes no folders. */
+export function ensureFolderSync(path: string): void {
+  try {
+    mkdirSync(path, 0o700);
+  } catch (error) {
+    if (isThere(error)) return;
+    if (!lacksParent(error, path)) throw error;
+    ensureFolderSync(dirname(path));
+    try {
+      mkdirSync(path, 0o700);
+    } catch (again) {
+      if (!isThere(again)) throw again;
+    }
+  }
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+const isThere = (error: unknown): boolean => codeOf(error) === 'EEXIST';
+const lacksParent = (error: unknown, path: string): boolean =>
+  codeOf(error) === 'ENOENT' && dirname(path) !== path;
 
 /** Makes the names in a folder durable: files that were made, renamed or removed. */
 export async function syncFolder(path: string): Promise<void> {

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { failure } from '../core/errors.ts';
+import { ensureFolderSync } from '../files/folders.ts';
 import { storageFailure } from '../files/storageFailure.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { keyHash, keyPattern, newKey, newKeyId } from './newKey.ts';
@@ -63,7 +63,7 @@ export class KeyTable {
     this.#path = path;
     this.#onProblem = onProblem;
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      ensureFolderSync(dirname(path));
     } catch (error) {
       throw storageFailure(error, path);
     }

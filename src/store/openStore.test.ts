@@ -44,6 +44,11 @@ async function expectRefused(code: string, name: string): Promise<void> {
   }
 }
 
+// A file system that takes no folders says that the parent is missing, though it is there.
+test.runIf(process.platform === 'linux')('a folder that cannot be made is refused', async () => {
+  await expect(openStore('/proc/afterimage/store')).rejects.toMatchObject({ code: 'storage_unavailable' });
+});
+
 test('makes the folder and everything in it for its owner only', async () => {
   const store = await openStore(folder);
   await store.records.compareAndSet(key('a'), 0, new Uint8Array(10), null);
