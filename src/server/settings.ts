@@ -112,7 +112,9 @@ export const settings = {
     .describe('what the text of one session may take; pictures do not count'),
   reserveBytes: whole(0)
     .default(64 * 2 ** 20)
-    .describe('free space on the volume below which no caches are written'),
+    .describe(
+      'free space on the volume below which no caches are written, and below a quarter of which no pictures',
+    ),
 
   requestsPerMinute: perMinute('requests'),
   tokensPerMinute: perMinute('tokens'),

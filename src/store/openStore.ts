@@ -12,7 +12,10 @@ import { type FolderLock, lockFolder } from './sqlite/folderLock.ts';
 import { SqliteRecords } from './sqlite/sqliteRecords.ts';
 
 export interface StoreOptions {
-  /** Free bytes on the volume below which caches (`features`, `snapshot`) are refused. Default 64 MiB. */
+  /**
+   * Free bytes on the volume below which caches (`features`, `snapshot`) are refused, and below a quarter of which all other
+   * blobs are. Default 64 MiB.
+   */
   readonly reserveBytes?: number;
   /** How long deleted and replaced records may stay readable in the database's log. Default 2 s. */
   readonly scrubDelayMs?: number;

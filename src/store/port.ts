@@ -79,7 +79,7 @@ export interface BlobKey {
 export interface BlobStore {
   /**
    * Replaces what was there. The value must not be changed before this resolves.
-   * @throws AfterimageError storage_full, for caches already while there is still a reserve for everything else
+   * @throws AfterimageError storage_full, for blobs already while there is still a reserve for records, for caches while there is one for other blobs
    */
   put(key: BlobKey, value: Uint8Array): Promise<void>;
   get(key: BlobKey): Promise<Uint8Array | undefined>;

@@ -71,6 +71,7 @@ const freeAfterCaches = freeBytes();
 const sessionAfterCaches = await store.records.compareAndSet(session(0), 0, record, null);
 
 const pictures = await untilFull((id) => store.blobs.put(pixels(id), new Uint8Array(30_000).fill(id)));
+const freeAfterPictures = freeBytes();
 const afterPictures = { ...blobFiles(), usage: await store.blobs.usage() };
 // Room for some sessions, not for many.
 const deletedWhileFull = await store.blobs.delete(features(1));
@@ -116,6 +117,7 @@ process.stdout.write(
     freeAfterCaches,
     sessionAfterCaches,
     pictures,
+    freeAfterPictures,
     afterPictures,
     deletedWhileFull,
     sessions,

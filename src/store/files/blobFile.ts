@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { replaceFile } from '../../files/replaceFile.ts';
 import type { BlobKey } from '../port.ts';
 import { decodeKey, encodeKey } from './blobPath.ts';
@@ -100,5 +100,15 @@ async function readAt(file: FileHandle, bytes: Uint8Array, position: number): Pr
     const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
     if (bytesRead === 0) throw new DamagedBlob('it became shorter while it was read');
     done += bytesRead;
+  }
+}
+
+/** Undefined when it is missing. */
+export async function fileBytes(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freeBytesAt } from '../../files/storageFailure.ts';
 import { blobPath } from './blobPath.ts';
 import { type BlobDamage, FileBlobs } from './fileBlobs.ts';
 
@@ -167,10 +168,15 @@ describe('the reserve', () => {
     expect((await blobs.usage())[area] ?? 0).toBe(0);
   });
 
-  test.each(['pixels', 'upload'])('is open to %s', async (area) => {
-    const blobs = open(Number.MAX_SAFE_INTEGER);
+  test.each(['pixels', 'upload'])('is open to %s but for a quarter', async (area) => {
+    const free = freeBytesAt(folder);
+    const blobs = open(free * 2);
     await blobs.put({ ...key, area }, value);
     expect(await blobs.get({ ...key, area })).toEqual(value);
+    await expect(open(free * 8).put({ ...key, area }, value)).rejects.toMatchObject({
+      code: 'storage_full',
+      details: { reserveBytes: free * 2 },
+    });
   });
 });
 

@@ -1,11 +1,18 @@
-import { readdir, stat, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../../core/errors.ts';
 import { ensureFolder, syncFolder } from '../../files/folders.ts';
 import { freeBytesAt, storageFailure, storageFull } from '../../files/storageFailure.ts';
 import { checkNames } from '../names.ts';
 import type { BlobKey, BlobStore } from '../port.ts';
-import { blobFileBytes, DamagedBlob, readBlobFile, readBlobKey, writeBlobFile } from './blobFile.ts';
+import {
+  blobFileBytes,
+  DamagedBlob,
+  fileBytes,
+  readBlobFile,
+  readBlobKey,
+  writeBlobFile,
+} from './blobFile.ts';
 import { blobName, blobPath, tenantFolder } from './blobPath.ts';
 import { sweepBlobs } from './sweep.ts';
 import { Turns } from './turns.ts';
@@ -17,13 +24,15 @@ export interface BlobDamage {
 }
 
 export interface FileBlobsOptions {
-  /** Free space on the volume that caches leave to everything else. */
+  /** Free space on the volume that caches leave to everything else, and other blobs a quarter of it to records. */
   readonly reserveBytes: number;
   readonly onDamage: (damage: BlobDamage) => void;
 }
 
 /** What these areas hold can be made again, so they may not take the last space from sessions. */
 const cacheAreas: ReadonlySet<string> = new Set(['features', 'snapshot']);
+/** Of the reserve, what other blobs leave in their turn: uploads that fill a volume must not stop turns, nor their own deletion. */
+const shareOfRecords = 1 / 4;
 
 /**
  * One file per blob. Reads, hashes and writes go in pieces, so that a large blob doesn't hold up the process.
@@ -171,20 +180,10 @@ export class FileBlobs implements BlobStore {
   }
 
   #refuseIfFull(area: string, bytes: number): void {
-    const { reserveBytes } = this.#options;
-    if (!cacheAreas.has(area)) return;
+    const reserveBytes = Math.floor(this.#options.reserveBytes * (cacheAreas.has(area) ? 1 : shareOfRecords));
     if (freeBytesAt(this.#folder) - this.#writingBytes - bytes < reserveBytes) {
       throw storageFull(this.#folder, bytes, reserveBytes);
     }
-  }
-}
-
-async function fileBytes(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }
 
