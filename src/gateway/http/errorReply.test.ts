@@ -49,6 +49,19 @@ test('official clients are told whether and when to try again', () => {
   expect(headersOf(failure('body_too_large', { bytes: 2, limit: 1 })).connection).toBe('close');
 });
 
+test('where files lie, and what the system says of them, is told to nobody', () => {
+  const path = '/var/lib/afterimage/store/afterimage.db';
+  const full = failure('storage_full', { path, bytes: 487, freeBytes: 0, reserveBytes: 0 });
+  expect(errorReply(full).error.message).toBe(
+    'No space at afterimage.db for 487 bytes: 0 are free, 0 of them are kept for sessions.',
+  );
+  const damaged = failure('storage_corrupt', { path, reason: `disk image of ${path} is malformed` });
+  expect(errorReply(damaged).error).toMatchObject({
+    code: 'storage_corrupt',
+    message: expect.stringMatching(/^afterimage\.db is damaged: the log says why\. /),
+  });
+});
+
 test('the field an error is about is its param', () => {
   expect(errorReply(failure('missing_parameter', { param: 'model' })).error.param).toBe('model');
   expect(errorReply(failure('session_busy', {})).error.param).toBeNull();

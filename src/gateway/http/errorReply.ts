@@ -1,3 +1,4 @@
+import { basename, isAbsolute } from 'node:path';
 import { HTTPException } from 'hono/http-exception';
 import { AfterimageError, errorTable, failure } from '../../core/errors.ts';
 
@@ -35,7 +36,7 @@ export function errorReply(thrown: unknown): ErrorReply {
 
 /** The error a user may read: what was thrown, or the one that stands for it. */
 export function userError(thrown: unknown): AfterimageError {
-  if (thrown instanceof AfterimageError) return thrown;
+  if (thrown instanceof AfterimageError) return withoutPlaces(thrown);
   // Hono's own refusals, of routes that are used without the checks that `bodies` makes before.
   if (thrown instanceof HTTPException && thrown.status === 400) {
     return failure('invalid_json', { problem: 'it could not be read' });
@@ -47,6 +48,15 @@ export function userError(thrown: unknown): AfterimageError {
     });
   }
   return failure('internal_error', {});
+}
+
+/** Where this machine keeps its files, and what its system says of them, is for the log. */
+function withoutPlaces(error: AfterimageError): AfterimageError {
+  const { path, reason } = error.details;
+  const isRequested = errorTable[error.code].status < 500;
+  if (isRequested || typeof path !== 'string' || !isAbsolute(path)) return error;
+  const told = { path: basename(path), ...(reason !== undefined && { reason: 'the log says why' }) };
+  return new AfterimageError(error.code, { ...error.details, ...told }, { cause: error });
 }
 
 /** `retry-after` counts whole seconds; `retry-after-ms` is what OpenAI's own clients read first. */
