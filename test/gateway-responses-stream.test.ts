@@ -184,7 +184,10 @@ describe('in the background', () => {
     const client = await listen(fixture);
     const { id } = await client.responses.create({ model: 'scripted', input: 'x', background: true });
     await vi.waitFor(async () => expect((await client.responses.retrieve(id)).status).toBe('failed'));
-    expect((await client.responses.retrieve(id)).error?.code).toBe('engine_failed');
+    expect((await client.responses.retrieve(id)).error).toMatchObject({
+      code: 'server_error',
+      afterimage_code: 'engine_failed',
+    });
   });
 
   test('others can be neither cancelled nor followed', async () => {

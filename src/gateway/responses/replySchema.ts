@@ -22,7 +22,13 @@ export const responseSchema = z
     created_at: z.int(),
     completed_at: z.int().nullable(),
     status: z.enum(['in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
-    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    error: z
+      .object({
+        code: z.enum(['server_error', 'invalid_prompt']),
+        message: z.string(),
+        afterimage_code: z.string().openapi({ description: 'Extension: the code of docs/errors.md.' }),
+      })
+      .nullable(),
     incomplete_details: z.object({ reason: z.string() }).nullable(),
     model: z.string(),
     previous_response_id: z.string().nullable(),

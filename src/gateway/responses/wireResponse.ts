@@ -3,6 +3,7 @@ import type { ResponseView } from '../../session/view.ts';
 import { costOf } from '../items/turnCost.ts';
 import { wireItem } from '../items/wireItem.ts';
 import { echoDefaults } from './echo.ts';
+import { responseError } from './responseError.ts';
 
 /**
  * OpenAI's response object, with all properties that Open Responses asks for, and `afterimage`: what the reply cost and saved.
@@ -17,7 +18,7 @@ export function wireResponse(view: ResponseView, include: ReadonlySet<string>): 
     completed_at: status === 'completed' && view.completedAtMs !== null ? seconds(view.completedAtMs) : null,
     status,
     background: view.background,
-    error: view.error,
+    error: responseError(view.error),
     incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
     instructions: view.instructions,
     metadata: view.metadata,
