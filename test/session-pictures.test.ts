@@ -27,6 +27,10 @@ describe('pictures', () => {
     expect((await engine.stats()).encoderCalls).toBe(1);
     expect(intake.taken).toBe(1);
     expect((await inventory(store)).upload).toHaveLength(1);
+    const { upload = 0 } = (await manager.stats()).blobBytes;
+    // Once, with the header of its file.
+    expect(upload).toBeGreaterThanOrEqual(picture.length);
+    expect(upload).toBeLessThan(2 * picture.length + 200);
     expect(Buffer.from(await manager.files.content('acme', file.id))).toEqual(picture);
     expect((await manager.files.list('acme', { order: 'asc' })).data.map(({ filename }) => filename)).toEqual(
       ['a.picture', 'b.picture'],

@@ -51,6 +51,8 @@ export interface SessionStats extends Readonly<Counters> {
   readonly runningTurns: number;
   readonly eventLogBytes: number;
   readonly cachedPixelBytes: number;
+  /** On disk, by area of the blob store: pictures and other uploads, and what is made from them. */
+  readonly blobBytes: Readonly<Record<string, number>>;
 }
 
 /** Owns all sessions of a store: their turns, their life and their end. */
@@ -59,6 +61,7 @@ export class SessionManager {
   readonly conversations: Conversations;
   readonly files: Files;
   readonly sessions: Catalogue;
+  readonly #store: Store;
   readonly #turnParts: TurnParts;
   readonly #protocol: TurnProtocol;
   readonly #sessions: SessionStore;
@@ -110,6 +113,7 @@ export class SessionManager {
     this.conversations = new Conversations(shared, edits, pictures, removal);
     this.files = new Files(vault, blobs, pictures, config);
     this.#sweeper = new Sweeper({ sessions, vault, blobs, pointers, config, counters, onProblem });
+    this.#store = store;
     this.#sessions = sessions;
     this.#memory = memory;
     this.#pictures = pictures;
@@ -172,6 +176,7 @@ export class SessionManager {
       runningTurns: this.#live.size,
       eventLogBytes: this.#logs.bytes,
       cachedPixelBytes: this.#pictures.cachedBytes,
+      blobBytes: await this.#store.blobs.usage(),
     };
   }
 

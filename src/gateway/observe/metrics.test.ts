@@ -40,6 +40,7 @@ const sessionStats: SessionStats = {
   runningTurns: 7,
   eventLogBytes: 8,
   cachedPixelBytes: 9,
+  blobBytes: { upload: 10 },
 };
 const alive: MetricSources = {
   engine: { stats: async () => engineStats },
@@ -150,6 +151,7 @@ test('what others count is copied, not added up, whenever it is read', async () 
     afterimage_engine_restarts_total: 14,
     afterimage_store_up: 1,
     afterimage_sessions: 6,
+    'afterimage_stored_bytes{kind="upload"}': 10,
     'afterimage_session_turns_total{kind="replayed"}': 3,
     'afterimage_sessions_ended_total{kind="expired"}': 4,
   });

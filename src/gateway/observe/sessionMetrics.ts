@@ -37,6 +37,13 @@ export class SessionMetrics {
         }),
       },
       {
+        name: 'afterimage_stored_bytes',
+        help: 'Blobs on disk, of all tenants.',
+        type: 'gauge',
+        label: 'kind',
+        values: ({ blobBytes }) => blobBytes,
+      },
+      {
         name: 'afterimage_session_turns_total',
         help: 'Turns by what became of them: committed, abandoned without a commit, or replayed instead of run again.',
         type: 'counter',
