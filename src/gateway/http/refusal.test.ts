@@ -30,6 +30,7 @@ const body = z.strictObject({
     .optional(),
   store: z.boolean().optional(),
   note: z.string().max(3, 'is more than a note').optional(),
+  bias: z.record(z.string().regex(/^\d+$/, 'must be token ids'), z.number()).optional(),
 });
 const good = { model: 'm', input: 'hello' };
 
@@ -46,6 +47,7 @@ test.each([
   [{ ...good, top_k: 0 }, 'invalid_parameter: top_k: must be more than 0, got 0.'],
   [{ ...good, store: 'yes' }, "invalid_parameter: store: must be true or false, got 'yes'."],
   [{ ...good, stop: 5 }, 'invalid_parameter: stop: must be a string or an array, got 5.'],
+  [{ ...good, bias: { a: 1 } }, 'invalid_parameter: bias.a: must be token ids.'],
   [
     { ...good, stop: ['1', '2', '3', '4', '5'] },
     'invalid_parameter: stop: must have at most 4 entries, got 5.',

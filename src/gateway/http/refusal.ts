@@ -23,9 +23,10 @@ export function refusalOf(error: { readonly issues: readonly Issue[] }): Afterim
   if (issue.code === 'custom' && issue.params?.unsupported) {
     return failure('unsupported_parameter', { param, problem: issue.message });
   }
-  return issue.message === isMissing
-    ? failure('missing_parameter', { param })
-    : failure('invalid_parameter', { param, problem: issue.message });
+  if (issue.message === isMissing) return failure('missing_parameter', { param });
+  // A record refuses a key in words of its own; what is wrong with it lies one deeper.
+  const problem = (issue.code === 'invalid_key' && issue.issues[0]?.message) || issue.message;
+  return failure('invalid_parameter', { param, problem });
 }
 
 function firstOf(issues: readonly Issue[], base: readonly PropertyKey[]): Found {
