@@ -105,7 +105,7 @@ function describe(findings: Findings): string {
     ],
     [
       '',
-      `KV cache ${engine.kvCells} cells, ${engine.maxRunning} answers at a time, loaded in ${engine.loadMs.toFixed(0)} ms`,
+      `KV cache ${engine.kvCells} cells of ${engine.kvType}, ${engine.maxRunning} answers at a time, loaded in ${engine.loadMs.toFixed(0)} ms`,
     ],
     [
       'Vision',

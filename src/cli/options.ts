@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GenerateRequest, Sampling } from '../core/request.ts';
 import type { EngineConfig } from '../engine/config.ts';
+import { type KvType, kvTypes } from '../engine/decode/kvType.ts';
 import { weightTypes } from '../engine/vision/weightType.ts';
 import { type ImageDetail, pixelBudgets } from '../images/resizeRule.ts';
 import { type GpuChoice, gpuChoices } from '../llama/libraries.ts';
@@ -12,6 +13,7 @@ export interface EngineFlags {
   readonly gpu: GpuChoice;
   readonly threads?: number;
   readonly kvCells?: number;
+  readonly kvType: KvType;
   readonly visionWeights?: EngineConfig['visionWeightType'];
   readonly log: LogChoice;
 }
@@ -36,6 +38,11 @@ export function addEngineOptions(command: Command): Command {
     .addOption(new Option('--gpu <choice>', 'where to compute').choices(gpuChoices).default('auto'))
     .option('--threads <n>', 'CPU threads; default: all cores', wholeNumber)
     .option('--kv-cells <n>', 'tokens the attention cache holds, all conversations together', wholeNumber)
+    .addOption(
+      new Option('--kv-type <type>', 'how the attention cache holds keys and values')
+        .choices(kvTypes)
+        .default('f16'),
+    )
     .addOption(
       new Option('--vision-weights <type>', 'weight type of the vision tower; default: probed').choices(
         weightTypes,
@@ -69,6 +76,7 @@ export function addAnswerOptions(command: Command): Command {
 export function engineConfig(flags: EngineFlags): EngineConfig {
   return {
     gpu: flags.gpu,
+    kvType: flags.kvType,
     ...(flags.model !== undefined && { model: flags.model }),
     ...(flags.mmproj !== undefined && { mmproj: flags.mmproj }),
     ...(flags.threads !== undefined && { threads: flags.threads }),

@@ -143,6 +143,8 @@ export interface EngineInfo {
   readonly contextTokens: number;
   /** KV cells shared by all sequences. */
   readonly kvCells: number;
+  /** How keys and values are held: f16, q8_0 or q4_0. */
+  readonly kvType: string;
   readonly maxRunning: number;
   readonly vision: {
     readonly hidden: number;

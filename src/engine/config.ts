@@ -2,6 +2,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { failure } from '../core/errors.ts';
 import type { GpuChoice } from '../llama/libraries.ts';
 import type { ModelPair } from '../models/pair.ts';
+import { type KvType, kvBytesPerToken, kvTypeProblem } from './decode/kvType.ts';
 import type { FeatureType } from './vision/featurePacking.ts';
 import type { WeightType } from './vision/weightType.ts';
 
@@ -14,6 +15,8 @@ export interface EngineConfig {
   readonly threads?: number;
   /** KV cells shared by all sequences. Default: what `kvMemoryShare` of the free memory holds. */
   readonly kvCells?: number;
+  /** How the cache holds keys and values. Default f16, see docs/decisions.md. */
+  readonly kvType?: KvType;
   /** Most sequences that prefill or decode at the same time. */
   readonly maxRunning?: number;
   readonly maxWaiting?: number;
@@ -82,18 +85,23 @@ const ranges = {
   suspendMs: [0, 2 ** 31],
 } as const;
 
-/** @throws invalid_parameter naming the setting, its range and the actual value */
+/** @throws invalid_parameter naming the setting, its range and the actual value, or what the model can't do with it */
 export function resolveConfig(config: EngineConfig, pair: ModelPair): ResolvedEngineConfig {
   for (const [param, [min, max]] of Object.entries(ranges)) {
     const value = config[param as keyof typeof ranges];
     if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) continue;
     throw failure('invalid_parameter', { param, problem: `must be from ${min} to ${max}, got ${value}` });
   }
-  const cells = Math.floor((freemem() * kvMemoryShare) / pair.kvBytesPerToken);
+  const kvType = config.kvType ?? 'f16';
+  const problem = kvTypeProblem(kvType, pair.kvHeadSize);
+  if (problem) throw failure('invalid_parameter', { param: 'kvType', problem });
+  const bytesPerToken = kvBytesPerToken(pair.kvBytesPerToken, kvType);
+  const cells = Math.floor((freemem() * kvMemoryShare) / bytesPerToken);
   return {
     gpu: config.gpu ?? 'auto',
     threads: config.threads ?? availableParallelism(),
     kvCells: config.kvCells ?? Math.min(maxDefaultCells, Math.max(minDefaultCells, cells - (cells % 256))),
+    kvType,
     maxRunning: config.maxRunning ?? 16,
     maxWaiting: config.maxWaiting ?? 256,
     maxSequences: config.maxSequences ?? maxNativeSequences,

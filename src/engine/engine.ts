@@ -22,6 +22,7 @@ import { type EngineConfig, resolveConfig } from './config.ts';
 import { contextLimit, outputLimit } from './contextLimits.ts';
 import { answerGrammar } from './decode/grammar/answerGrammar.ts';
 import { createGrammarSampler } from './decode/grammarSampler.ts';
+import { kvBytesPerToken } from './decode/kvType.ts';
 import { callsOf, OutputText } from './decode/outputText.ts';
 import { Runner } from './decode/runner.ts';
 import { createSampler } from './decode/sampler.ts';
@@ -96,6 +97,7 @@ export class Engine implements InferencePort {
     const runner = await Runner.load(native, {
       modelPath: pair.modelPath,
       kvCells: resolved.kvCells,
+      kvType: resolved.kvType,
       batchTokens: resolved.batchTokens,
       maxSequences: resolved.maxSequences,
       threads: resolved.threads,
@@ -114,7 +116,7 @@ export class Engine implements InferencePort {
     const fingerprint = await fingerprintOf(pair, {
       build: native.systemInfo,
       backend: `${backend.name} ${backend.deviceName}`,
-      kvType: 'f16',
+      kvType: resolved.kvType,
       visionWeightType: encoder.weightType,
       featureType: resolved.featureType,
     });
@@ -133,7 +135,7 @@ export class Engine implements InferencePort {
     return new Engine({
       ...parts,
       state,
-      kvBytesPerToken: pair.kvBytesPerToken,
+      kvBytesPerToken: kvBytesPerToken(pair, resolved.kvType),
       logger,
       info: describe(pair, parts, loadMs),
     });
@@ -238,9 +240,9 @@ export class Engine implements InferencePort {
   }
 
   async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {
-    const { state, kvBytesPerToken } = this.#parts;
+    const { state, kvBytesPerToken: bytesPerCell } = this.#parts;
     const hot = this.#scheduler.cache.heldBy(tenant, session).map(({ segments, cells }) => {
-      return { segments, tier: 'hot' as const, bytes: cells * kvBytesPerToken };
+      return { segments, tier: 'hot' as const, bytes: cells * bytesPerCell };
     });
     const featureBytesOf = (imageKey: string): number =>
       Math.max(this.#encodes.cache.bytesOf(tenant, imageKey), state.features?.bytesOf(tenant, imageKey) ?? 0);

@@ -21,6 +21,7 @@ export function describe(pair: ModelPair, parts: LoadedParts, loadMs: number): E
     parameters: runner.parameters,
     contextTokens: runner.trainedContext,
     kvCells: config.kvCells,
+    kvType: config.kvType,
     maxRunning: config.maxRunning,
     vision: {
       hidden: pair.vision.hidden,

@@ -7,6 +7,7 @@ export function scriptedInfo(maxRunning: number): EngineInfo {
     parameters: 0,
     contextTokens: 8192,
     kvCells: 0,
+    kvType: 'none',
     maxRunning,
     vision: {
       hidden: 0,

@@ -26,6 +26,7 @@ export interface ModelPair {
   readonly blockCount: number;
   /** Bytes one token takes in an f16 KV cache. */
   readonly kvBytesPerToken: number;
+  readonly kvHeadSize: number;
   /** Jinja source. */
   readonly chatTemplate: string;
   readonly vision: VisionHyperparameters;
@@ -92,6 +93,7 @@ export async function resolveModelPair(paths: ModelPaths = {}): Promise<ModelPai
     embeddingLength: text.embeddingLength,
     blockCount: text.blockCount,
     kvBytesPerToken: text.kvBytesPerToken,
+    kvHeadSize: text.kvHeadSize,
     chatTemplate: text.chatTemplate,
     vision: visionFile.vision,
     visionHeader: visionFile.header,

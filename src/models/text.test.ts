@@ -20,6 +20,7 @@ test('reads what lies above the native engine', async () => {
     blockCount: 2,
     deepstackLayers: 1,
     kvBytesPerToken: 2 * 2 * (1 * 32) * 2,
+    kvHeadSize: 32,
     chatTemplate: '{{ messages }}',
   });
 });

@@ -17,6 +17,8 @@ export interface TextHyperparameters {
   readonly deepstackLayers: number;
   /** Bytes one token takes in an f16 KV cache: 2 (K and V) x layers x KV heads x head size x 2. */
   readonly kvBytesPerToken: number;
+  /** Values of one key or value of one head. */
+  readonly kvHeadSize: number;
   /** Jinja source. */
   readonly chatTemplate: string;
 }
@@ -44,7 +46,11 @@ function refuseSplit(header: GgufHeader): void {
   }
 }
 
-function readKvWidth(header: GgufHeader, architecture: TextArchitecture, embeddingLength: number): number {
+function readKvHeads(
+  header: GgufHeader,
+  architecture: TextArchitecture,
+  embeddingLength: number,
+): { heads: number; size: number } {
   const heads = integerField(header, `${architecture}.attention.head_count`, count);
   const kvKey = `${architecture}.attention.head_count_kv`;
   const kvHeads = integerField(header, kvKey, count);
@@ -54,7 +60,7 @@ function readKvWidth(header: GgufHeader, architecture: TextArchitecture, embeddi
   const headSize = header.metadata.has(sizeKey)
     ? integerField(header, sizeKey, width)
     : embeddingLength / heads;
-  return kvHeads * headSize;
+  return { heads: kvHeads, size: headSize };
 }
 
 function checkVocabulary(header: GgufHeader, embeddingLength: number): void {
@@ -81,14 +87,15 @@ export function readText(header: GgufHeader): TextHyperparameters {
   const blockCount = integerField(header, `${architecture}.block_count`, count);
   const embeddingLength = integerField(header, `${architecture}.embedding_length`, width);
   const deepstackKey = `${architecture}.n_deepstack_layers`;
-  const kvWidth = readKvWidth(header, architecture, embeddingLength);
+  const kv = readKvHeads(header, architecture, embeddingLength);
   checkVocabulary(header, embeddingLength);
   return {
     architecture,
     contextTokens: integerField(header, `${architecture}.context_length`, { min: 1, max: 2 ** 24 }),
     embeddingLength,
     blockCount,
-    kvBytesPerToken: 2 * blockCount * kvWidth * 2,
+    kvBytesPerToken: 2 * blockCount * kv.heads * kv.size * 2,
+    kvHeadSize: kv.size,
     deepstackLayers: header.metadata.has(deepstackKey)
       ? integerField(header, deepstackKey, { min: 0, max: blockCount })
       : 0,

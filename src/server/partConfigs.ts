@@ -14,6 +14,7 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
   return {
     gpu,
     maxRunning,
+    kvType: config.kvType,
     ...{ featureType: config.featureType, hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes },
     unownedTtlMs: idleTtlMs,
     suspendMs: drainMs,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { kvTypes } from '../engine/decode/kvType.ts';
 import { featureTypes } from '../engine/vision/featurePacking.ts';
 import { weightTypes } from '../engine/vision/weightType.ts';
 import { defaultGatewayConfig as gateway } from '../gateway/config.ts';
@@ -63,6 +64,9 @@ export const settings = {
       description: 'tokens the attention cache holds, all conversations together',
       defaultText: 'a quarter of free memory, 4,096 to 8,192',
     }),
+  kvType: oneOf(kvTypes)
+    .default('f16')
+    .describe('how the attention cache holds keys and values; smaller ones change answers now and then'),
   stateCacheBytes: whole(0).optional().meta({
     description: 'memory for attention state of idle conversations that had to leave the attention cache',
     defaultText: 'an eighth of free memory, at most 2,147,483,648',

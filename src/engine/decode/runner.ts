@@ -3,6 +3,7 @@ import { addressOf, callAsync, type Pointer, viewFloats } from '../../llama/bind
 import type { Llama } from '../../llama/llama.ts';
 import type { Native } from '../../llama/native.ts';
 import { Candidates } from './candidates.ts';
+import { type KvType, kvTypeId } from './kvType.ts';
 import type { Sampler } from './sampler.ts';
 import { Vocabulary } from './vocabulary.ts';
 
@@ -10,6 +11,7 @@ export interface RunnerOptions {
   readonly modelPath: string;
   /** KV cells shared by all sequences (`n_ctx` with `kv_unified`). */
   readonly kvCells: number;
+  readonly kvType: KvType;
   /** Most tokens one native decode takes. */
   readonly batchTokens: number;
   /** Native sequence ids, at most 256. */
@@ -98,8 +100,11 @@ export class Runner {
       n_outputs_max: Math.max(options.maxSequences, 1),
       n_threads: options.threads,
       n_threads_batch: options.threads,
-      // State layout and speed both depend on flash attention, so it is never left to the library's choice.
+      // State layout and speed both depend on flash attention, so it is never left to the library's choice; quantised
+      // values can't be read without it.
       flash_attn_type: 1,
+      type_k: kvTypeId[options.kvType],
+      type_v: kvTypeId[options.kvType],
       kv_unified: true,
       offload_kqv: options.gpu,
       op_offload: options.gpu,
