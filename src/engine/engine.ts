@@ -135,7 +135,7 @@ export class Engine implements InferencePort {
     return new Engine({
       ...parts,
       state,
-      kvBytesPerToken: kvBytesPerToken(pair, resolved.kvType),
+      kvBytesPerToken: kvBytesPerToken(pair.kvBytesPerToken, resolved.kvType),
       logger,
       info: describe(pair, parts, loadMs),
     });
