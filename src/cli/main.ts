@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ask } from './ask.ts';
+import { benchState } from './bench/state.ts';
 import { chat } from './chat.ts';
 import { doctor } from './doctor.ts';
 import { describeError, exitCodeOf, exitCodes, isAbort } from './exitCodes.ts';
@@ -53,8 +54,25 @@ addSettingOptions(
     .option('--print-config', 'print the settings that hold, as a configuration file, and end')
     .action((flags) => serve(flags)),
 );
+addEngineOptions(
+  program
+    .command('bench')
+    .description('measure this machine and model')
+    .command('state')
+    .description(
+      'first token of the 2nd, 5th and 20th turn from each tier, next to computing everything again',
+    )
+    .addOption(new Option('--rounds <n>', 'conversations for each tier').argParser(roundCount).default(3))
+    .option('--json', 'as one JSON object')
+    .action((flags) => benchState(flags)),
+);
 addSessionCommands(program);
 addKeyCommands(program);
+
+function roundCount(text: string): number {
+  if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('1 to 99 are needed.');
+  return Number(text);
+}
 
 // A reader that has seen enough (`| head`) is no failure; the engine process ends with this one.
 for (const output of [process.stdout, process.stderr]) {
