@@ -39,8 +39,8 @@ import { describeTree } from './state/describeTree.ts';
 import { EngineState } from './state/engineState.ts';
 import { openDisk } from './state/openDisk.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
-import { VisionEncoder } from './vision/encoder.ts';
 import { featurePacking } from './vision/featurePacking.ts';
+import { loadEncoder } from './vision/loadEncoder.ts';
 
 interface Parts extends LoadedParts {
   readonly template: ChatTemplate;
@@ -104,9 +104,7 @@ export class Engine implements InferencePort {
       gpu: backend.isGpu,
       threadPool: backend.threadPool,
     });
-    const encoder = await VisionEncoder.load(native, backend, pair, {
-      ...(resolved.visionWeightType && { weightType: resolved.visionWeightType }),
-    });
+    const encoder = await loadEncoder(native, backend, pair, resolved, logger);
     const template = new ChatTemplate({
       source: pair.chatTemplate,
       path: pair.modelPath,
@@ -150,6 +148,7 @@ export class Engine implements InferencePort {
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncGenerator<GenerateEvent, void> {
     signal?.throwIfAborted();
+    await this.#parts.state.resumed();
     this.#demandOpen();
     const { runner } = this.#parts;
     const sampling = validateRequest(request);
@@ -186,6 +185,7 @@ export class Engine implements InferencePort {
 
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     signal?.throwIfAborted();
+    await this.#parts.state.resumed();
     this.#demandOpen();
     validateRequest(request);
     answerGrammar(request);

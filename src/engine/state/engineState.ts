@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { HeldSession } from '../../core/request.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { totalCells } from '../prompt/commonPrefix.ts';
@@ -26,6 +27,9 @@ export interface EngineStateOptions {
   readonly logger: Logger;
 }
 
+/** Looking through the files of 10,000 sessions takes longer, computing the state of one again mostly too. */
+const resumeWaitMs = 1_000;
+
 /** Everything the engine keeps beyond one request, outside its cache, and whose it is. */
 export class EngineState {
   readonly rate = new PrefillRate();
@@ -38,6 +42,7 @@ export class EngineState {
   readonly features: FeatureTier | undefined;
   readonly #logger: Logger;
   #scanning: Promise<void> = Promise.resolve();
+  #isScanning = false;
 
   constructor(options: EngineStateOptions) {
     const root = {
@@ -52,10 +57,17 @@ export class EngineState {
     this.#logger = options.logger;
   }
 
-  /** Finds what an earlier engine left on disk, in the background: requests that come before are served without it. */
+  /** Waits until what is on disk is known, but not for long: a request that comes right after a start may find its state there. */
+  async resumed(): Promise<void> {
+    if (!this.#isScanning) return;
+    await Promise.race([this.#scanning, setTimeout(resumeWaitMs, undefined, { ref: false })]);
+  }
+
+  /** Finds what an earlier engine left on disk, in the background. */
   resume(): void {
     if (!this.disk) return;
     const started = performance.now();
+    this.#isScanning = true;
     let snapshots = 0;
     const scan = this.disk.scan((object) => {
       if (object.kind === 'features') this.features?.found(object);
@@ -64,10 +76,14 @@ export class EngineState {
         this.controller.found(object);
       }
     });
-    this.#scanning = scan.then(
-      () => this.#logger.info({ snapshots, ms: Math.round(performance.now() - started) }, 'state: resumed'),
-      (error) => this.#logger.warn({ reason: String(error) }, 'state: what is on disk could not be read'),
-    );
+    this.#scanning = scan
+      .finally(() => {
+        this.#isScanning = false;
+      })
+      .then(
+        () => this.#logger.info({ snapshots, ms: Math.round(performance.now() - started) }, 'state: resumed'),
+        (error) => this.#logger.warn({ reason: String(error) }, 'state: what is on disk could not be read'),
+      );
   }
 
   /**

@@ -1,0 +1,33 @@
+import { stat } from 'node:fs/promises';
+import type { Backend } from '../../llama/backend.ts';
+import type { Native } from '../../llama/native.ts';
+import type { ModelPair } from '../../models/pair.ts';
+import type { Logger } from '../ipc/logger.ts';
+import { VisionEncoder } from './encoder.ts';
+import { RememberedProbe } from './rememberedProbe.ts';
+import type { WeightType } from './weightType.ts';
+
+/** Loads the vision tower with the weight type that is asked for, else that of an earlier start, else what a probe chooses. */
+export async function loadEncoder(
+  native: Native,
+  backend: Backend,
+  pair: ModelPair,
+  config: { readonly visionWeightType: WeightType | undefined; readonly stateFolder: string | undefined },
+  logger: Logger,
+): Promise<VisionEncoder> {
+  const { visionWeightType, stateFolder } = config;
+  const load = (weightType: WeightType | undefined): Promise<VisionEncoder> =>
+    VisionEncoder.load(native, backend, pair, { ...(weightType && { weightType }) });
+  if (visionWeightType !== undefined || stateFolder === undefined) return load(visionWeightType);
+  const { size } = await stat(pair.mmprojPath);
+  const about = [native.systemInfo, backend.name, backend.deviceName, pair.mmprojPath, String(size)];
+  const probe = new RememberedProbe(stateFolder, about);
+  const known = await probe.choice();
+  const encoder = await load(known);
+  if (known === undefined) {
+    await probe.remember(encoder.weightType).catch((error) => {
+      logger.warn({ reason: String(error) }, 'engine: the choice of vision weights could not be kept');
+    });
+  }
+  return encoder;
+}
