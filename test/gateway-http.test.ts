@@ -307,6 +307,27 @@ test('over a socket a reader that leaves a stream stops its turn, and the log sa
   expect(text).toContain('afterimage_turns_total{outcome="stopped"} 1');
 });
 
+test('who reads a turn whose conversation is deleted meanwhile is told so, and nothing is logged as a fault', async () => {
+  const stalling = { pieces: ['a', ' word'], stallAt: 1 };
+  const { call, below, log } = await open({ engine: { script: [stalling, stalling] } });
+  for (const stream of [true, false]) {
+    const made = await call('POST', '/v1/conversations', { as: 'a' });
+    const { id } = (await made.json()) as { id: string };
+    const reading = call('POST', '/v1/responses', {
+      as: 'a',
+      body: { conversation: id, input: 'x', stream },
+    });
+    await expect.poll(async () => (await below.engine.stats()).running).toBe(1);
+    expect((await call('DELETE', `/v1/conversations/${id}`, { as: 'a' })).status).toBe(200);
+    const reply = await reading;
+    expect([reply.status, reply.headers.get('x-should-retry')]).toEqual(
+      stream ? [200, null] : [500, 'false'],
+    );
+    expect(await reply.text()).toContain('"code":"turn_interrupted"');
+  }
+  expect(log.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+});
+
 test('a page of another site is refused where no key is needed', async () => {
   const gateway = await open({ config: { keyRequired: false } });
   const headers = { host: 'localhost', origin: 'https://evil.example', 'content-type': 'text/plain' };

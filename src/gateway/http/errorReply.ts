@@ -1,6 +1,7 @@
 import { basename, isAbsolute } from 'node:path';
 import { HTTPException } from 'hono/http-exception';
 import { AfterimageError, errorTable, failure } from '../../core/errors.ts';
+import { TurnCancelled } from '../../session/liveTurn.ts';
 
 /** OpenAI's error object, as it stands in bodies and events. */
 export interface ErrorObject {
@@ -37,6 +38,8 @@ export function errorReply(thrown: unknown): ErrorReply {
 /** The error a user may read: what was thrown, or the one that stands for it. */
 export function userError(thrown: unknown): AfterimageError {
   if (thrown instanceof AfterimageError) return withoutPlaces(thrown);
+  // By its owner, with its session: whoever else reads it is told that there will be no end.
+  if (thrown instanceof TurnCancelled) return failure('turn_interrupted', {});
   // Hono's own refusals, of routes that are used without the checks that `bodies` makes before.
   if (thrown instanceof HTTPException && thrown.status === 400) {
     return failure('invalid_json', { problem: 'it could not be read' });

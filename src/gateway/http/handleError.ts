@@ -2,6 +2,7 @@ import type { Context, ErrorHandler, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
 import { AfterimageError } from '../../core/errors.ts';
+import { TurnCancelled } from '../../session/liveTurn.ts';
 import type { GatewayEnv } from '../parts.ts';
 import { errorReply } from './errorReply.ts';
 
@@ -9,7 +10,7 @@ import { errorReply } from './errorReply.ts';
 export function handleError(logger: Logger): ErrorHandler<GatewayEnv> {
   return (thrown, c) => {
     const { status, headers, error } = errorReply(thrown);
-    if (status >= 500 && !isCallerGone(c, thrown)) {
+    if (status >= 500 && !isNoFault(c, thrown)) {
       const { requestId } = c.var;
       // A server that is full or shutting down says so to many: no fault, and no place in the code to look at.
       if (status === 503) logger.warn({ requestId, code: error.code }, 'request refused');
@@ -19,8 +20,9 @@ export function handleError(logger: Logger): ErrorHandler<GatewayEnv> {
   };
 }
 
-/** Whoever hung up isn't answered, and what that broke is no fault. */
-function isCallerGone(c: Context<GatewayEnv>, thrown: unknown): boolean {
+/** Whoever hung up isn't answered, and what that broke is no fault; nor is a turn that its owner stopped. */
+function isNoFault(c: Context<GatewayEnv>, thrown: unknown): boolean {
+  if (thrown instanceof TurnCancelled) return true;
   return c.req.raw.signal.aborted && !(thrown instanceof AfterimageError);
 }
 
