@@ -79,7 +79,7 @@ test('killed at any step a turn is lost or kept whole, and a retry makes it one'
 
     const after = await openSessions({}, folder);
     const { manager, store } = after;
-    await manager.start();
+    manager.start();
     expect(await store.checkIntegrity(), name).toEqual([]);
     const [warmUp] = died.finished;
     expect(await manager.responses.get('acme', warmUp?.response.id ?? ''), name).toEqual(warmUp?.response);
@@ -112,7 +112,7 @@ test('killed at random moments under load no acknowledged turn is lost or double
   }
   const { manager, store, problems, close } = await openSessions({}, folder);
   const starting = performance.now();
-  await manager.start();
+  manager.start();
   expect(performance.now() - starting).toBeLessThan(2_000);
   expect(await store.checkIntegrity()).toEqual([]);
   const newest = new Map<string, number>();

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { fixtures } from './helpers/sessionFixtures.ts';
 import { ask, FakeClock, inventory, picture, say, stalling } from './helpers/sessions.ts';
@@ -78,6 +79,27 @@ describe('the life of a session', () => {
     clock.pass(4 * minute);
     await manager.sweep();
     expect((await manager.responses.get('acme', id)).status).toBe('cancelled');
+  });
+
+  test('many that end at once leave other work its turn, and are never taken for unknown', async () => {
+    const clock = new FakeClock();
+    const { manager, store } = await fixture({ clock });
+    const ids: string[] = [];
+    for (let n = 0; n < 60; n++) ids.push((await manager.conversations.create('acme', {})).id);
+    clock.pass(30 * minute);
+    let turns = 0;
+    let isSwept = false;
+    const sweeping = manager.sweep().finally(() => {
+      isSwept = true;
+    });
+    for (; !isSwept; turns++) {
+      await nextTurn();
+      const id = ids[turns % ids.length] ?? '';
+      await expect(manager.conversations.get('acme', id)).rejects.toMatchObject({ code: 'session_expired' });
+    }
+    await sweeping;
+    expect(turns).toBeGreaterThanOrEqual(ids.length);
+    expect(Object.keys(await inventory(store))).toEqual(['tombstone']);
   });
 
   test.each([2 * 60 * minute, -2 * 60 * minute, 365 * 24 * 60 * minute])(

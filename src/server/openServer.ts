@@ -95,7 +95,7 @@ export async function openServer(
     turns: new GatewayMetrics(),
     logger,
   });
-  await sessions.start();
+  sessions.start();
   const { url } = listener;
   logger.info({ url, dataFolder: config.dataFolder, keyRequired }, 'server: listening');
 

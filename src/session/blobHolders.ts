@@ -88,8 +88,8 @@ export class BlobHolders {
     });
   }
 
-  /** Drops holders that are gone and blobs that nobody holds. Gives how many records it looked at. */
-  async audit(limit: number): Promise<number> {
+  /** Drops holders that are gone and blobs that nobody holds, with other work after each. Gives how many it looked at. */
+  async audit(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
     return this.#alone(async () => {
       const due = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
       for (const { key, value } of due) {
@@ -98,6 +98,7 @@ export class BlobHolders {
         for (const holder of record.holders) if (await this.#lives(key.tenant, holder)) holders.push(holder);
         if (holders.length > 0) await this.#write(key.tenant, key.id, 0, { ...record, holders });
         else await this.#free(key.tenant, key.id);
+        await otherWork();
       }
       return due.length;
     });

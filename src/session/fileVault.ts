@@ -96,11 +96,12 @@ export class FileVault {
     return { bytesFreed: await this.#blobs.release(tenant, blobId, `file:${id}`) };
   }
 
-  /** Gives how many files had expired. */
-  async sweep(limit: number): Promise<number> {
+  /** Gives how many files had expired; other work is done after each. */
+  async sweep(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
     const expired = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
     for (const { key, value } of expired) {
       await this.#blobs.release(key.tenant, parse(value).blobId, `file:${key.id}`);
+      await otherWork();
     }
     return expired.length;
   }

@@ -121,8 +121,8 @@ export class SessionManager {
   }
 
   /** Begins to sweep. Turns that a dead process left are noticed by whoever reads their session next. */
-  async start(): Promise<void> {
-    await this.#sweeper.start();
+  start(): void {
+    this.#sweeper.start();
     // In the background: the engine may take its time to start.
     void this.#memory.check();
   }

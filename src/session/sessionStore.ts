@@ -1,5 +1,5 @@
 import { failure } from '../core/errors.ts';
-import type { Store, StoredRecord } from '../store/port.ts';
+import type { RecordKey, Store, StoredRecord } from '../store/port.ts';
 import type { BlobHolders } from './blobHolders.ts';
 import { notFound } from './notFound.ts';
 import type { SessionRecord } from './record.ts';
@@ -161,20 +161,19 @@ export class SessionStore {
     return removed;
   }
 
-  /** Removes sessions that have expired and marks them as such; gives their number. */
-  async sweep(limit: number): Promise<number> {
+  /** Removes sessions that have expired and marks them as such, with other work between them; gives their number. */
+  async sweep(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
     const nowMs = this.#clock.nowMs();
     const expired = await this.#store.records.takeExpired(kind, nowMs, limit);
-    for (const { key, value } of expired) {
-      try {
-        const record = decodeRecord(key.id, value);
-        await this.#tombstones.put(key.tenant, key.id, record.idleTtlMs);
-        await this.#clearUp(key.tenant, record);
-        void this.#onGone(key.tenant, record.session);
-      } catch (error) {
-        // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
-        this.#onProblem(error);
-      }
+    // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
+    const orReport = (work: Promise<unknown>): Promise<unknown> => work.catch(this.#onProblem);
+    const ended: { tenant: string; record: SessionRecord }[] = [];
+    for (const { key, value } of expired) await orReport(this.#mark(key, value, ended));
+    // Only now: no owner must find a session that is gone without its mark.
+    for (const { tenant, record } of ended) {
+      await orReport(this.#clearUp(tenant, record));
+      void this.#onGone(tenant, record.session);
+      await otherWork();
     }
     return expired.length;
   }
@@ -186,6 +185,16 @@ export class SessionStore {
 
   count(): Promise<number> {
     return this.#store.records.count(kind);
+  }
+
+  async #mark(
+    { tenant, id }: RecordKey,
+    value: Uint8Array,
+    ended: { tenant: string; record: SessionRecord }[],
+  ): Promise<void> {
+    const record = decodeRecord(id, value);
+    await this.#tombstones.put(tenant, id, record.idleTtlMs);
+    ended.push({ tenant, record });
   }
 
   async #clearUp(tenant: string, record: SessionRecord): Promise<Removed> {

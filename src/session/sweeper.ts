@@ -1,3 +1,4 @@
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { BlobHolders } from './blobHolders.ts';
 import type { SessionConfig } from './config.ts';
 import type { Counters } from './counters.ts';
@@ -6,28 +7,34 @@ import type { ReplyPointers } from './replyPointers.ts';
 import type { SessionStore } from './sessionStore.ts';
 
 /** Taken from the store at once: what a sweep has taken and a crash keeps it from clearing up waits for the audit of blobs. */
-const batch = 100;
+const batch = 20;
 
-/** Removes what has expired, every few seconds. */
+/**
+ * Removes what has expired, every few seconds. What comes with a session is several writes of the disk each, so other work gets
+ * its turn between any two: after a night all of yesterday's sessions have expired at once.
+ */
 export class Sweeper {
   readonly #parts: SweeperParts;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
   }
 
-  async start(): Promise<void> {
-    await this.sweep();
+  /** Nobody has to wait for the first sweep: what has expired is treated as gone before it is. */
+  start(): void {
     const { config, onProblem } = this.#parts;
-    this.#timer = setInterval(() => {
-      this.sweep().catch(onProblem);
-    }, config.sweepIntervalMs);
+    const sweep = (): void => void this.sweep().catch(onProblem);
+    sweep();
+    this.#timer = setInterval(sweep, config.sweepIntervalMs);
     this.#timer.unref();
   }
 
+  /** A sweep under way ends with what it has taken. */
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
   }
 
@@ -46,11 +53,19 @@ export class Sweeper {
 
   async #sweep(): Promise<void> {
     const { sessions, vault, blobs, pointers, counters } = this.#parts;
-    counters.sessionsExpired += await untilEmpty(() => sessions.sweep(batch));
-    await untilEmpty(() => vault.sweep(batch));
-    await untilEmpty(() => pointers.sweep(batch));
-    await untilEmpty(() => sessions.sweepTombstones(batch));
-    await untilEmpty(() => blobs.audit(batch));
+    counters.sessionsExpired += await this.#untilEmpty(() => sessions.sweep(batch, otherWork));
+    await this.#untilEmpty(() => vault.sweep(batch, otherWork));
+    await this.#untilEmpty(() => pointers.sweep(batch));
+    await this.#untilEmpty(() => sessions.sweepTombstones(batch));
+    await this.#untilEmpty(() => blobs.audit(batch, otherWork));
+  }
+
+  async #untilEmpty(take: () => Promise<number>): Promise<number> {
+    for (let sum = 0; ; await otherWork()) {
+      const taken = await take();
+      sum += taken;
+      if (taken < batch || this.#isStopped) return sum;
+    }
   }
 }
 
@@ -62,13 +77,4 @@ export interface SweeperParts {
   readonly config: SessionConfig;
   readonly counters: Counters;
   readonly onProblem: (error: unknown) => void;
-}
-
-async function untilEmpty(take: () => Promise<number>): Promise<number> {
-  let sum = 0;
-  for (;;) {
-    const taken = await take();
-    sum += taken;
-    if (taken < batch) return sum;
-  }
 }

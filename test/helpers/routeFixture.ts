@@ -56,7 +56,7 @@ export async function openRoutes(
     },
     onProblem: (problem) => problems.push(problem),
   });
-  await sessions.start();
+  sessions.start();
   const spent = { tokens: 0, pictures: 0 };
   const finished: string[] = [];
   const failed: unknown[] = [];

@@ -32,7 +32,7 @@ const manager = new SessionManager({
     return new Promise<void>(() => {});
   },
 });
-await manager.start();
+manager.start();
 
 const run = async (request: TurnRequest): Promise<void> => {
   for await (const event of manager.respond('acme', request)) {
