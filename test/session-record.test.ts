@@ -5,6 +5,7 @@ import { decodeRecord, encodeRecord } from '../src/session/recordCodec.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
 import { recordOfFormat1 } from './helpers/sessionRecordFormat1.ts';
 import { ask, FakeClock, inventory, picture, say } from './helpers/sessions.ts';
+import { vectorsOf } from './helpers/vectors.ts';
 
 const fixture = fixtures();
 
@@ -17,7 +18,8 @@ describe('the record', () => {
     const some = (count: number) =>
       Array.from({ length: count }, () => words[(randomBytes(1)[0] as number) % words.length]).join(' ');
     const engine = new ScriptedEngine({
-      script: () => ({
+      script: (request) => ({
+        imageVectors: vectorsOf(request),
         pieces: some(40)
           .split(' ')
           .map((word) => ` ${word}`),
@@ -58,9 +60,15 @@ describe('the record', () => {
     }
     const [session] = await store.records.list('acme', 'session', { limit: 1 });
     const value = session?.value ?? new Uint8Array();
-    const json = JSON.stringify(decodeRecord(session?.key.id ?? '', value)).length;
+    const record = decodeRecord(session?.key.id ?? '', value);
+    const json = JSON.stringify(record).length;
     console.log(`session record: ${value.length} bytes (${json} as JSON) for 2 pictures and 20 turns`);
     expect(value.length).toBeLessThan(10_000);
+    const pictures = record.pictures.map((one) => JSON.stringify(one).length);
+    console.log(`picture records: ${pictures.join(' and ')} bytes as JSON`);
+    expect(pictures).toHaveLength(2);
+    for (const one of record.pictures) expect(one.vector).not.toBeNull();
+    expect(Math.max(...pictures)).toBeLessThan(4_000);
   });
 
   test('over its limit is refused before anything is generated; taking something away is not', async () => {
@@ -83,7 +91,7 @@ describe('the record', () => {
     const [session] = await store.records.list('acme', 'session', { limit: 1 });
     if (!session) throw new Error('no session');
     const newer = Uint8Array.from(session.value);
-    newer[0] = 3;
+    newer[0] = 4;
     await store.records.compareAndSet(session.key, session.version, newer, session.expiresAtMs);
     await expect(manager.responses.get('acme', a.response.id)).rejects.toMatchObject({
       code: 'storage_newer_format',
@@ -116,7 +124,7 @@ describe('the record', () => {
     });
     const next = await ask(manager, { input: say('And now?'), previousResponseId: two.id });
     expect(next.session?.version).toBe(3);
-    expect((await store.records.get(key))?.value[0]).toBe(2);
+    expect((await store.records.get(key))?.value[0]).toBe(3);
     expect(await manager.responses.get('acme', one.id)).toMatchObject(one);
   });
 

@@ -1,4 +1,5 @@
 /** What goes into the inference port and what comes out of it: the vocabulary shared by all layers above the engine. */
+import type { ImageVector } from './imageVector.ts';
 import type { FunctionTool, OutputFormat, ToolCall, ToolChoice } from './tools.ts';
 
 /** One picture as the model will see it: canonical RGB pixels, already brought to the model's size. */
@@ -128,6 +129,8 @@ export interface GenerateResult {
   readonly timings: Timings;
   /** Left out by engines that keep no state. */
   readonly plan?: PlanReport;
+  /** Of those images of the prompt whose features were at hand; left out when there are none. */
+  readonly imageVectors?: readonly ImageVector[];
 }
 
 export type GenerateEvent =
@@ -201,7 +204,7 @@ export interface EngineStats {
 }
 
 /** What preparing a prompt took; no token was generated. */
-export type PrewarmResult = Pick<GenerateResult, 'usage' | 'timings' | 'plan'>;
+export type PrewarmResult = Pick<GenerateResult, 'usage' | 'timings' | 'plan' | 'imageVectors'>;
 
 /** A border in the prompts of one session, and what the engine keeps there. */
 export interface StateNode {

@@ -40,6 +40,7 @@ import { EngineState } from './state/engineState.ts';
 import { openDisk } from './state/openDisk.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
 import { featurePacking } from './vision/featurePacking.ts';
+import { imageVector, vectorSpace } from './vision/imageVector.ts';
 import { loadEncoder } from './vision/loadEncoder.ts';
 
 interface Parts extends LoadedParts {
@@ -164,8 +165,9 @@ export class Engine implements InferencePort {
         for (const call of written.toolCalls) events.push({ type: 'toolCall', call });
         const called = result.finishReason === 'stop' && written.toolCalls.length > 0;
         const finishReason = called ? 'tool_calls' : result.finishReason;
-        this.#log(request, { ...written, ...result, finishReason });
-        events.push({ type: 'done', result: { ...written, ...result, finishReason } });
+        const answered = { ...written, ...result, ...this.#vectors(request), finishReason };
+        this.#log(request, answered);
+        events.push({ type: 'done', result: answered });
         events.end();
       },
       onError: (error) => events.fail(error),
@@ -194,7 +196,8 @@ export class Engine implements InferencePort {
     const ended = Promise.withResolvers<PrewarmResult>();
     const sequence = this.#submit(request, prompt, { maxOutputTokens: 0 }, output, {
       onDelta: () => {},
-      onDone: ({ usage, timings, plan }) => ended.resolve({ usage, timings, ...(plan && { plan }) }),
+      onDone: ({ usage, timings, plan }) =>
+        ended.resolve({ usage, timings, ...(plan && { plan }), ...this.#vectors(request) }),
       onError: ended.reject,
     });
     const onAbort = (): void => {
@@ -298,6 +301,15 @@ export class Engine implements InferencePort {
 
   #render(request: GenerateRequest, addGenerationPrompt: boolean): Segment[] {
     return this.#parts.template.render(request.messages, { addGenerationPrompt, tools: request.tools });
+  }
+
+  #vectors(request: GenerateRequest): Pick<GenerateResult, 'imageVectors'> {
+    const { featureWidth: width, deepstackLayers } = this.info.vision;
+    const hidden = width / (1 + deepstackLayers);
+    const space = vectorSpace(this.info.model, hidden);
+    const vectorOf = (features: Float32Array): Uint8Array => imageVector(features, { hidden, width });
+    const imageVectors = this.#encodes.vectorsOf(request.tenant, imagesOf(request), { space, vectorOf });
+    return imageVectors.length > 0 ? { imageVectors } : {};
   }
 
   /** Counts and times, never content. */

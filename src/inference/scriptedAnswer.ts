@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ImageVector } from '../core/imageVector.ts';
 import type { GenerateRequest } from '../core/request.ts';
 import type { ToolCall } from '../core/tools.ts';
 import type { WireError } from '../engine/ipc/wireError.ts';
@@ -10,6 +11,8 @@ export interface ScriptedAnswer {
   readonly pieces?: readonly string[];
   /** After the pieces; each call is one more token. With calls alone there are no pieces. */
   readonly toolCalls?: readonly ToolCall[];
+  /** Of the pictures of the prompt. */
+  readonly imageVectors?: readonly ImageVector[];
   /** Before every piece. */
   readonly delayMs?: number;
   /** Waits before this piece (from 0) until the request is aborted. */

@@ -173,6 +173,7 @@ export class ScriptedEngine implements InferencePort {
         text: pieces.join(''),
         toolCalls,
         tokens: [...pieces, ...toolCalls.map(callText)].map((piece) => crc32(piece) & 0x7fff_ffff),
+        ...(answer.imageVectors && { imageVectors: answer.imageVectors }),
         finishReason: !isWhole ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop',
         usage: { ...usage, outputTokens: sent },
         timings: {

@@ -9,7 +9,7 @@ import type { FittedPicture, PictureIntake } from './pictureIntake.ts';
 import { PixelCache } from './pixelCache.ts';
 import type { PictureRecord } from './record.ts';
 
-export type MeasuredPicture = Omit<PictureRecord, 'number'>;
+export type MeasuredPicture = Omit<PictureRecord, 'number' | 'vector'>;
 
 /** Pictures by blob and detail: their size and digest for the record, their pixels for the engine when it asks. */
 export class Pictures {

@@ -100,6 +100,8 @@ export interface PictureRecord {
   readonly digest: string;
   readonly width: number;
   readonly height: number;
+  /** `ImageVector` as its space, a colon and base64; null until an answer came with it. It is as private as the picture. */
+  readonly vector: string | null;
 }
 
 /** A turn that has begun. It is dead when it isn't committed and its owner is gone, or its deadline passed. */

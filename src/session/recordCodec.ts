@@ -5,9 +5,10 @@ import { tierOf } from './tier.ts';
 
 /**
  * A stored session: one byte of format, then its record as deflated JSON. Format 1 knew no function calls in answers, no
- * pictures in their outputs, and nothing of tiers and comparisons; it is read, and written as format 2.
+ * pictures in their outputs, and nothing of tiers and comparisons; format 2 knew no vectors of pictures. Both are read, and
+ * written as format 3.
  */
-const format = 2;
+const format = 3;
 /** Far above any record that is written; a damaged one may claim to be anything. */
 const maxInflatedBytes = 256 * 2 ** 20;
 /** A turn deflates its record twice: the default, 6, takes 1.8 times as long for 4% less (60 turns: 0.5 ms, 10.0 KB). */
@@ -35,7 +36,11 @@ export function decodeRecord(session: string, value: Uint8Array): SessionRecord 
   if (record.session !== session) {
     throw failure('storage_corrupt', { path, reason: `it is the record of session ${record.session}` });
   }
-  return found === 1 ? upgraded(record) : record;
+  return found < 3 ? withoutVectors(found === 1 ? upgraded(record) : record) : record;
+}
+
+function withoutVectors(record: SessionRecord): SessionRecord {
+  return { ...record, pictures: record.pictures.map((picture) => ({ ...picture, vector: null })) };
 }
 
 /** What format 1 didn't say follows from what it did. */

@@ -1,7 +1,8 @@
+import type { ImageVector } from '../core/imageVector.ts';
 import { outputsOfCalls } from './functionCalls.ts';
 import { type ItemRuns, indicesOf, joinRuns, runOf, withoutIndex } from './itemRuns.ts';
 import { partsOf, type StoredItem } from './items.ts';
-import type { ConversationRecord, Intent, ResponseRecord, SessionRecord } from './record.ts';
+import type { ConversationRecord, Intent, PictureRecord, ResponseRecord, SessionRecord } from './record.ts';
 
 /** What can happen to a session, as functions from one record to the next. */
 
@@ -55,11 +56,12 @@ export function beginTurn(
   };
 }
 
-/** Ends the intent with its finished response and the answer's items. */
+/** Ends the intent with its finished response, the answer's items and what was learnt of the pictures. */
 export function commitTurn(
   record: SessionRecord,
   finished: ResponseRecord,
   answer: readonly StoredItem[],
+  vectors: readonly ImageVector[],
 ): SessionRecord {
   const { record: grown, runs: output } = appendItems(record, answer);
   const { conversation } = record;
@@ -67,6 +69,7 @@ export function commitTurn(
   return {
     ...grown,
     version: record.version + 1,
+    pictures: record.pictures.map((picture) => withVector(picture, vectors)),
     intent: null,
     responses: [...record.responses, { ...finished, output }],
     conversation:
@@ -74,6 +77,14 @@ export function commitTurn(
         ? { ...conversation, items: joinRuns(conversation.items, added) }
         : conversation,
   };
+}
+
+function withVector(picture: PictureRecord, vectors: readonly ImageVector[]): PictureRecord {
+  const { digest, width, height } = picture;
+  const found = vectors.find((one) => one.digest === digest && one.width === width && one.height === height);
+  return found
+    ? { ...picture, vector: `${found.space}:${Buffer.from(found.vector).toString('base64')}` }
+    : picture;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ImageVector } from '../core/imageVector.ts';
 import { Answer } from './answer.ts';
 import { compare, otherPrompt } from './comparison.ts';
 import { generateAnswer } from './generateAnswer.ts';
@@ -10,14 +11,14 @@ import { finishedResponse } from './turnResult.ts';
 
 /**
  * Has the engine answer a draft; the answer's events go to the turn's log as they come. Gives the response as it is to be
- * committed, and its items.
+ * committed, its items, and vectors of the pictures it was shown.
  * @throws turn_timeout, the signal's reason, and what the engine throws
  */
 export async function runDraft(
   { tenant, request, log, signal }: LiveTurn,
   { record, response, generate, droppedItems }: TurnDraft,
   parts: TurnParts,
-): Promise<{ response: ResponseRecord; items: StoredItem[] }> {
+): Promise<{ response: ResponseRecord; items: StoredItem[]; vectors: readonly ImageVector[] }> {
   const { engine, config, clock, failpoint } = parts;
   const { comparisonResponseId, prewarm = false } = request;
   const other =
@@ -42,5 +43,6 @@ export async function runDraft(
     droppedItems,
     comparison: other ? compare(other, generated.usage) : null,
   });
-  return { response: finished, items: prewarm ? [] : answer.items(generated) };
+  const items = prewarm ? [] : answer.items(generated);
+  return { response: finished, items, vectors: generated.imageVectors ?? [] };
 }

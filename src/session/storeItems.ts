@@ -44,19 +44,22 @@ export async function storeItems(
   const keepPicture = async (
     blobId: string,
     detail: PictureDetail,
-    fileId: string | undefined,
+    { fileId, vector }: { fileId?: string | undefined; vector: string | null },
   ): Promise<StoredPicturePart> => {
     let picture = pictures.find((known) => known.blobId === blobId && known.detail === detail);
     if (!picture) {
       const number = Math.max(0, ...pictures.map((known) => known.number)) + 1;
-      picture = { number, ...(await intake.measure(tenant, blobId, detail)) };
+      picture = { number, ...(await intake.measure(tenant, blobId, detail)), vector };
       pictures.push(picture);
     }
     return { type: 'input_image', picture: picture.number, ...(fileId !== undefined && { fileId }) };
   };
 
   const keepGiven = async (part: InputPicturePart): Promise<StoredPicturePart> =>
-    keepPicture(await intake.blobOf(tenant, part), part.detail ?? 'auto', part.fileId);
+    keepPicture(await intake.blobOf(tenant, part), part.detail ?? 'auto', {
+      fileId: part.fileId,
+      vector: null,
+    });
 
   const copy = async (id: string, place: string): Promise<StoredItem> => {
     const { item, record: source } = await findItem(tenant, id, record, sessions);
@@ -64,7 +67,7 @@ export async function storeItems(
     const parts = await mapPictures(partsOf(rest), ({ picture: number, fileId }) => {
       const picture = source.pictures.find((known) => known.number === number);
       if (!picture) throw new Error(`session ${source.session} has no picture ${number}`);
-      return keepPicture(picture.blobId, picture.detail, fileId);
+      return keepPicture(picture.blobId, picture.detail, { fileId, vector: picture.vector });
     });
     // Tokens of an answer with calls are true of all its items together only.
     const own = tokens !== undefined && calls === undefined ? { tokens } : {};

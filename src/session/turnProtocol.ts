@@ -155,9 +155,9 @@ export class TurnProtocol {
     const { sessions, clock, failpoint, counters } = this.#parts;
     await failpoint('intent-written');
     log.append({ type: 'started', response: startedView(begun.record, draft.response), replayed: false });
-    const { response, items } = await runDraft(turn, draft, this.#parts);
+    const { response, items, vectors } = await runDraft(turn, draft, this.#parts);
     await failpoint('generated');
-    const next = commitTurn(begun.record, response, items);
+    const next = commitTurn(begun.record, response, items, vectors);
     const nowMs = clock.nowMs();
     const committed = await sessions.save(begun, next, { expiresAtMs: nowMs + next.idleTtlMs });
     if (!committed) throw failure('version_conflict', {});

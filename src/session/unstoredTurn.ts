@@ -44,8 +44,8 @@ export async function runUnstored(turn: LiveTurn, parts: TurnParts): Promise<voi
     response: seen(startedView(draft.record, draft.response)),
     replayed: false,
   });
-  const { response, items } = await runDraft(turn, draft, parts);
-  const record = commitTurn(draft.record, response, items);
+  const { response, items, vectors } = await runDraft(turn, draft, parts);
+  const record = commitTurn(draft.record, response, items, vectors);
   const finished = seen(responseView(record, record.responses.at(-1) as ResponseRecord));
   log.append({ type: 'finished', response: finished, session: null, replayed: false });
 }

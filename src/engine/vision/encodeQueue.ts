@@ -1,3 +1,4 @@
+import type { ImageVector } from '../../core/imageVector.ts';
 import type { ImageSource } from '../../core/request.ts';
 import { EncodeOrder, type FeatureTicket } from './encodeOrder.ts';
 import type { VisionEncoder } from './encoder.ts';
@@ -34,6 +35,8 @@ export class EncodeQueue {
   readonly #store: FeatureStore | undefined;
   readonly #orders = new Map<string, EncodeOrder>();
   readonly #wake: () => void;
+  /** They go with the features they are made of. */
+  readonly #vectors = new WeakMap<Uint8Array, Uint8Array>();
 
   /** `wake` is called when pixels have come, or won't. */
   constructor(
@@ -67,6 +70,23 @@ export class EncodeQueue {
     };
     order.join(ticket, image);
     return ticket;
+  }
+
+  /**
+   * Of those images whose features are kept; made of the rounded ones, once for as long as they are kept.
+   */
+  vectorsOf(
+    tenant: string,
+    images: ReadonlyMap<string, ImageSource>,
+    { space, vectorOf }: { space: string; vectorOf: (features: Float32Array) => Uint8Array },
+  ): ImageVector[] {
+    return [...images].flatMap(([imageKey, { digest, width, height }]) => {
+      const packed = this.cache.peek(tenant, imageKey);
+      if (!packed) return [];
+      const vector = this.#vectors.get(packed) ?? vectorOf(this.#packing.unpack(packed));
+      this.#vectors.set(packed, vector);
+      return [{ digest, width, height, space, vector }];
+    });
   }
 
   canStep(): boolean {

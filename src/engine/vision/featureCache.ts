@@ -34,6 +34,11 @@ export class FeatureCache {
     return this.#entries.has(featureKey(tenant, imageKey));
   }
 
+  /** Looking is no use. */
+  peek(tenant: string, imageKey: string): Uint8Array | undefined {
+    return this.#entries.get(featureKey(tenant, imageKey));
+  }
+
   /** Features larger than the whole budget are not kept. */
   put(tenant: string, imageKey: string, features: Uint8Array): void {
     const key = featureKey(tenant, imageKey);
