@@ -15,7 +15,19 @@ const sessionShape = z.object({
   expires_at: z.int(),
   version: z.int(),
 });
-const sessionWithStateShape = sessionShape.extend({ state: z.array(stateNodeShape).nullable() });
+const detailsShape = sessionShape.extend({
+  picture_list: z.array(
+    z.object({
+      number: z.int(),
+      digest: z.string(),
+      width: z.int(),
+      height: z.int(),
+      nearest: z.object({ number: z.int(), cosine: z.number(), likeness: z.string() }).nullable(),
+    }),
+  ),
+  picture_in_question: z.union([z.int(), z.literal('all')]).nullable(),
+  state: z.array(stateNodeShape).nullable(),
+});
 const pageShape = z.object({
   data: z.array(sessionShape),
   last_id: z.string().nullable(),
@@ -60,17 +72,21 @@ export async function listSessions(flags: OutputFlags): Promise<void> {
 
 /** `afterimage sessions show ID`: a session's, conversation's or response's id. */
 export async function showSession(id: string, flags: OutputFlags): Promise<void> {
-  const reply = await callServer(flags, { method: 'GET', path: pathOf(id), reply: sessionWithStateShape });
+  const reply = await callServer(flags, { method: 'GET', path: pathOf(id), reply: detailsShape });
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(reply, undefined, 2)}\n`);
     return;
   }
-  const { state, ...session } = reply;
-  const rows = Object.entries(session).map(([name, value]) => [
+  const { picture_list: pictures, state, ...rest } = reply;
+  const rows = Object.entries(rest).map(([name, value]) => [
     name,
     name.endsWith('_at') ? timeOf(Number(value)) : String(value ?? 'none'),
   ]);
-  process.stdout.write(table(rows));
+  const shown = pictures.map(({ number, width, height, nearest }) => [
+    `picture ${number}`,
+    `${width}x${height}${nearest ? `, to ${nearest.number}: ${nearest.likeness} (${nearest.cosine.toFixed(3)})` : ''}`,
+  ]);
+  process.stdout.write(table([...rows, ...shown]));
   process.stdout.write(`\n${state === null ? 'The engine does not answer.\n' : drawStateTree(state)}`);
 }
 

@@ -1,9 +1,15 @@
 import { conversationIdOf, isSession, parseConversationId, parseResponseId, responseIdOf } from './ids.ts';
+import { joinRuns } from './itemRuns.ts';
+import { type PictureSummary, summariesOf } from './likeness.ts';
 import { notFound } from './notFound.ts';
 import { checkPageLimit, type Page } from './page.ts';
+import { type Meant, meantInTalk, type Question } from './pictureInQuestion.ts';
+import type { SessionRecord } from './record.ts';
+import { picturesOf } from './recordEdits.ts';
 import type { SessionName } from './sessionEdits.ts';
 import type { SessionRemoval } from './sessionRemoval.ts';
 import type { OpenSession, Removed, SessionStore } from './sessionStore.ts';
+import { itemsOf } from './view.ts';
 
 export interface SessionSummary {
   /** What the ids of everything in it have in common. */
@@ -24,6 +30,13 @@ export interface SessionSummary {
   readonly expiresAtMs: number;
   /** One more with every committed change. */
   readonly version: number;
+}
+
+/** A session with what only looking at it alone is worth. */
+export interface SessionDetails extends SessionSummary {
+  readonly pictureList: readonly PictureSummary[];
+  /** What the last question is about, by its words; null when that is no picture. */
+  readonly pictureInQuestion: Meant | null;
 }
 
 /** The sessions of a tenant as their operator sees them. Looking begins no idle time anew. */
@@ -51,11 +64,16 @@ export class Catalogue {
   }
 
   /** @param id of the session, its conversation or one of its responses. @throws not_found, session_expired */
-  async get(tenant: string, id: string): Promise<SessionSummary> {
+  async get(tenant: string, id: string): Promise<SessionDetails> {
     const name = nameOf(id);
     const found = await this.#sessions.get(tenant, name.session, 'session', id);
     if (!leadsTo(found, id)) throw notFound('session', id);
-    return summaryOf(found);
+    const { record } = found;
+    return {
+      ...summaryOf(found),
+      pictureList: summariesOf(record.pictures),
+      pictureInQuestion: meantInTalk(questionsOf(record)).at(-1) ?? null,
+    };
   }
 
   /** Removes all of a session, as it ends when it expires; takes the same ids as `get`. @throws not_found, session_expired */
@@ -63,6 +81,17 @@ export class Catalogue {
     await this.get(tenant, id);
     return this.#removal.remove(tenant, nameOf(id));
   }
+}
+
+/** The user's messages of the newest turn and of all it was said after. */
+function questionsOf(record: SessionRecord): Question[] {
+  const last = record.intent?.response ?? record.responses.at(-1);
+  if (!last) return [];
+  return itemsOf(record, joinRuns(last.context, last.input)).flatMap((item) => {
+    if (item.type !== 'message' || item.role !== 'user') return [];
+    const text = item.content.map((part) => (part.type === 'input_image' ? '' : part.text)).join('\n');
+    return [{ text, pictures: picturesOf(item) }];
+  });
 }
 
 function nameOf(id: string): SessionName {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { InferencePort } from '../../core/inference.ts';
-import type { SessionSummary } from '../../session/catalogue.ts';
+import type { SessionDetails, SessionSummary } from '../../session/catalogue.ts';
 import { newRoutes } from '../http/newRoutes.ts';
 import { listBody, listQuerySchema } from '../items/listQuery.ts';
 import type { GatewayEnv, GatewayParts } from '../parts.ts';
@@ -22,8 +22,33 @@ const sessionSchema = z
   })
   .openapi('Session');
 
-const sessionWithStateSchema = sessionSchema
+const pictureSchema = z.object({
+  number: z.int().openapi({ description: 'In the order they came, from 1.' }),
+  digest: z.string(),
+  width: z.int().openapi({ description: 'As the model sees it.' }),
+  height: z.int(),
+  nearest: z
+    .object({
+      number: z.int(),
+      cosine: z.number().openapi({ description: 'Of their image vectors, -1 to 1.' }),
+      likeness: z.enum(['same', 'near_duplicate', 'different']),
+    })
+    .nullable()
+    .openapi({
+      description: 'The picture of the session that is most like it; null when none can be compared.',
+    }),
+});
+
+const sessionDetailsSchema = sessionSchema
   .extend({
+    picture_list: z.array(pictureSchema),
+    picture_in_question: z
+      .union([z.int(), z.literal('all')])
+      .nullable()
+      .openapi({
+        description:
+          'Which picture the last question means, by its words: a guess, on which nothing depends.',
+      }),
     state: z
       .array(
         z.object({
@@ -45,7 +70,7 @@ const sessionWithStateSchema = sessionSchema
           'What the engine keeps for it, as the tree its prompts make, parents first; bytes by tier. Null when the engine does not answer.',
       }),
   })
-  .openapi('SessionWithState');
+  .openapi('SessionDetails');
 
 const tags = ['Sessions'];
 const byId = z.object({
@@ -89,7 +114,7 @@ const getSession = createRoute({
   summary: 'Get a session',
   tags,
   request: { params: byId },
-  responses: { 200: { description: 'As it stands now.', content: json(sessionWithStateSchema) } },
+  responses: { 200: { description: 'As it stands now.', content: json(sessionDetailsSchema) } },
 });
 
 const deleteSession = createRoute({
@@ -134,7 +159,7 @@ export function sessionRoutes({ sessions: { sessions }, engine }: GatewayParts):
       const { session_id: id } = c.req.valid('param');
       const { tenant } = c.get('principal');
       const session = await sessions.get(tenant, id);
-      return c.json({ ...wireSession(session), state: await stateOf(engine, tenant, session.id) }, 200);
+      return c.json({ ...wireDetails(session), state: await stateOf(engine, tenant, session.id) }, 200);
     })
     .openapi(deleteSession, async (c) => {
       const { session_id: id } = c.req.valid('param');
@@ -174,6 +199,14 @@ async function stateOf(engine: InferencePort, tenant: string, session: string) {
     setTimeout(engineWaitMs, null, { ref: false }),
   ]);
   return nodes === null ? null : nodes.map((node) => ({ ...node, tiers: { ...node.tiers } }));
+}
+
+function wireDetails({ pictureList, pictureInQuestion, ...session }: SessionDetails) {
+  return {
+    ...wireSession(session),
+    picture_list: [...pictureList],
+    picture_in_question: pictureInQuestion,
+  };
 }
 
 const seconds = (ms: number): number => Math.floor(ms / 1_000);
