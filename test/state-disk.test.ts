@@ -258,3 +258,14 @@ test('reads overtake writes that wait, a write that waits can be taken back, and
   expect(order).toEqual(['write', 'read', 'write', 'write', 'write']);
   await expect(disk.read(first.id)).rejects.toMatchObject({ code: 'storage_unavailable' });
 });
+
+test('a damaged key table costs what was kept, not the start', async () => {
+  const disk = await open();
+  await disk.write(snapshot('t', 'a'), body('1'));
+  await disk.close();
+  writeFileSync(join(folder, 'keys.db'), Buffer.alloc(8192, 7));
+  const next = await open();
+  expect([await found(next), objectFiles()]).toEqual([[], []]);
+  const { id } = await next.write(snapshot('t', 'a'), body('2'));
+  expect((await next.read(id))?.body).toEqual(new Uint8Array(body('2')));
+});

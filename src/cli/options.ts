@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GenerateRequest, Sampling } from '../core/request.ts';
 import type { EngineConfig } from '../engine/config.ts';
 import { type KvType, kvTypes } from '../engine/decode/kvType.ts';
+import { type FeatureType, featureTypes } from '../engine/vision/featurePacking.ts';
 import { weightTypes } from '../engine/vision/weightType.ts';
 import { type ImageDetail, pixelBudgets } from '../images/resizeRule.ts';
 import { type GpuChoice, gpuChoices } from '../llama/libraries.ts';
@@ -14,6 +15,7 @@ export interface EngineFlags {
   readonly threads?: number;
   readonly kvCells?: number;
   readonly kvType: KvType;
+  readonly featureType: FeatureType;
   readonly visionWeights?: EngineConfig['visionWeightType'];
   readonly log: LogChoice;
 }
@@ -41,6 +43,11 @@ export function addEngineOptions(command: Command): Command {
     .addOption(
       new Option('--kv-type <type>', 'how the attention cache holds keys and values')
         .choices(kvTypes)
+        .default('f16'),
+    )
+    .addOption(
+      new Option('--feature-type <type>', 'what the features of pictures are rounded to')
+        .choices(featureTypes)
         .default('f16'),
     )
     .addOption(
@@ -77,6 +84,7 @@ export function engineConfig(flags: EngineFlags): EngineConfig {
   return {
     gpu: flags.gpu,
     kvType: flags.kvType,
+    featureType: flags.featureType,
     ...(flags.model !== undefined && { model: flags.model }),
     ...(flags.mmproj !== undefined && { mmproj: flags.mmproj }),
     ...(flags.threads !== undefined && { threads: flags.threads }),

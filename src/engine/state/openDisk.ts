@@ -4,7 +4,10 @@ import type { Logger } from '../ipc/logger.ts';
 import { keyBytes } from './disk/seal.ts';
 import { StateDisk } from './disk/stateDisk.ts';
 
-/** Undefined when no folder is asked for. @throws AfterimageError storage_*, invalid_parameter for a key of another length */
+/**
+ * Undefined when no folder is asked for, or it can't be opened: state is a cache, and an engine without it answers all the same.
+ * @throws AfterimageError invalid_parameter for a key of another length
+ */
 export async function openDisk(
   config: Pick<ResolvedEngineConfig, 'stateFolder' | 'stateKey' | 'stateDiskBytes' | 'reserveBytes'>,
   fingerprint: string,
@@ -18,5 +21,18 @@ export async function openDisk(
     const problem = `must be ${keyBytes} bytes as base64, got ${masterKey.length} bytes`;
     throw failure('invalid_parameter', { param: 'stateKey', problem });
   }
-  return StateDisk.open({ folder, masterKey, fingerprint, maxBytes, reserveBytes, logger, onEvicted });
+  try {
+    return await StateDisk.open({
+      folder,
+      masterKey,
+      fingerprint,
+      maxBytes,
+      reserveBytes,
+      logger,
+      onEvicted,
+    });
+  } catch (error) {
+    logger.error({ reason: String(error) }, 'state: no disk tier, what leaves memory is computed again');
+    return undefined;
+  }
 }

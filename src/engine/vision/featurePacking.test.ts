@@ -23,3 +23,8 @@ test.each(featureTypes)('%s keeps features within its error, and rounds once', a
 test('q8_0 refuses widths that are no whole blocks', () => {
   expect(() => featurePacking(ggml, 'q8_0', 48)).toThrow(/featureType.*multiple of 32.*48/);
 });
+
+test('f16 takes what it can not hold to its end', () => {
+  const { pack, unpack } = featurePacking(ggml, 'f16', 32);
+  expect([...unpack(pack(Float32Array.of(1e6, -1e6, 1)))]).toEqual([65_504, -65_504, 1]);
+});

@@ -7,6 +7,8 @@ import { q8BlockElements } from './weightType.ts';
 export const featureTypes = ['f16', 'q8_0', 'f32'] as const;
 export type FeatureType = (typeof featureTypes)[number];
 
+const largestHalf = 65_504;
+
 /** Turns features into bytes that are kept, and back. What is unpacked is what was packed but for rounding; packing that again changes nothing. */
 export interface FeaturePacking {
   readonly type: FeatureType;
@@ -31,7 +33,7 @@ const packings: Record<FeatureType, (ggml: Ggml) => Omit<FeaturePacking, 'type'>
   f16: (ggml) => ({
     pack: (features) => {
       const packed = new Uint8Array(2 * features.length);
-      ggml.ggml_fp32_to_fp16_row(features, packed, features.length);
+      ggml.ggml_fp32_to_fp16_row(withinHalf(features), packed, features.length);
       return packed;
     },
     unpack: (packed) => {
@@ -49,3 +51,9 @@ const packings: Record<FeatureType, (ggml: Ggml) => Omit<FeaturePacking, 'type'>
     unpack: (packed) => unpackQ8(ggml, packed),
   }),
 };
+
+/** f16 ends at 65,504: what lies beyond is taken to its end, and not to infinity. */
+function withinHalf(features: Float32Array): Float32Array {
+  if (!features.some((value) => Math.abs(value) > largestHalf)) return features;
+  return features.map((value) => Math.min(largestHalf, Math.max(-largestHalf, value)));
+}

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import type { AfterimageError } from '../../../core/errors.ts';
 import { checkFormat, migrate } from '../../../files/migrate.ts';
 import { ensurePrivateFile } from '../../../files/privateFile.ts';
 import { storageFailure } from '../../../files/storageFailure.ts';
@@ -40,8 +42,23 @@ const migrations = [
   `,
 ];
 
-/** Opens the table of keys, or makes it. One process at a time. The caller closes it. @throws AfterimageError storage_* */
+/**
+ * Opens the table of keys, or makes it. One process at a time. The caller closes it. One that is damaged or of a newer format is
+ * thrown away: without it no object opens, and all of them are a cache.
+ * @throws AfterimageError storage_unavailable, storage_read_only, storage_full
+ */
 export function openKeyDatabase(path: string): DatabaseSync {
+  try {
+    return open(path);
+  } catch (error) {
+    const { code } = error as AfterimageError;
+    if (code !== 'storage_corrupt' && code !== 'storage_newer_format') throw error;
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+    return open(path);
+  }
+}
+
+function open(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     ensurePrivateFile(path);

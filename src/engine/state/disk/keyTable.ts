@@ -117,6 +117,14 @@ export class KeyTable {
     return gone;
   }
 
+  /** Of a session's own scope, or of all of a tenant's. */
+  objectsOf(tenant: string, session: string | undefined): ObjectRow[] {
+    const all = this.#database
+      .prepare(`SELECT ${columns} WHERE s.tenant = ?`)
+      .all(tenant) as unknown as ObjectRow[];
+    return session === undefined ? all : all.filter(({ name }) => name === scopeName({ session }));
+  }
+
   close(): void {
     this.#database.close();
   }

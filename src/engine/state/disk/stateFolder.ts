@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure } from '../../../core/errors.ts';
+import { type AfterimageError, failure } from '../../../core/errors.ts';
 import { freeBytesAt, storageFailure } from '../../../files/storageFailure.ts';
 import { type Scope, scopeName } from '../checkpoint.ts';
 import type { DiskKind, DiskObject } from '../diskTier.ts';
@@ -142,7 +142,17 @@ export class StateFolder {
   }
 
   forget(tenant: string, session: string | undefined): string[] {
-    const gone = this.#keys.forget(tenant, session);
+    let gone: ObjectRow[];
+    try {
+      gone = this.#keys.forget(tenant, session);
+    } catch (error) {
+      const { code } = storageFailure(error, this.#objects) as AfterimageError;
+      if (code !== 'storage_full') throw error;
+      // The table's log needs a little space: the session's own files make it.
+      for (const { id } of this.#keys.objectsOf(tenant, session))
+        rmSync(join(this.#objects, id), { force: true });
+      gone = this.#keys.forget(tenant, session);
+    }
     this.#unlink(gone);
     return gone.map(({ id }) => id);
   }
