@@ -81,10 +81,13 @@ async function play(steps: readonly Step[], config: EngineConfig, restartEvery: 
   }
 }
 
-test('200 dialogues with branches, second pictures, demotions and restarts answer token for token as from the cache alone', {
+/** 200 take two to four minutes. */
+const count = Number(process.env.AFTERIMAGE_TEST_DIALOGUES ?? 60);
+
+test(`${count} dialogues with branches, second pictures, demotions and restarts answer token for token as from the cache alone`, {
   timeout: 600_000,
 }, async () => {
-  const steps = weave(200, randomNumbers(20_261_127));
+  const steps = weave(count, randomNumbers(20_261_127));
   const folder = mkdtempSync(join(tmpdir(), 'state-dialogues-'));
   try {
     const hot = await play(steps, { kvCells: 16_384, stateCacheBytes: 0, hotIdleMs: 2 ** 31 }, 0);
