@@ -143,6 +143,7 @@ describe("with OpenAI's client", () => {
         tokens_computed: usage?.prompt_tokens,
         tier: 'none',
         load_ms: 0,
+        plan: null,
         encode_ms: expect.any(Number),
         prefill_ms: expect.any(Number),
         first_token_ms: expect.any(Number),
@@ -605,7 +606,7 @@ describe('sessions', () => {
     expect(first.expires_at - first.created_at).toBeGreaterThan(1_700);
     for (const id of [first.id, first.last_response_id]) {
       const shown = await (await fixture.request('GET', `/v1/sessions/${id}`)).json();
-      expect(shown).toEqual({ ...first, picture_list: [], picture_in_question: null });
+      expect(shown).toEqual({ ...first, picture_list: [], picture_in_question: null, state: [] });
     }
     const gone = await fixture.request('DELETE', `/v1/sessions/${first.id}`);
     expect(await gone.json()).toEqual({

@@ -1,0 +1,41 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+
+const volume = mkdtempSync(join(tmpdir(), 'state-disk-full-test-'));
+afterAll(() => rmdirSync(volume));
+
+/** A mount namespace of its own: whatever happens to the test, the volume is gone with the process. */
+const unshare = ['--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
+const mount = 'mount -t tmpfs -o size=4m tmpfs "$1"';
+const probe = spawnSync('unshare', [...unshare, 'sh', '-c', mount, 'sh', volume], { encoding: 'utf8' });
+const canMount = probe.status === 0;
+
+test.skipIf(!canMount)(
+  'a full volume refuses writes, loses nothing, and takes writes again when there is space',
+  () => {
+    const child = fileURLToPath(new URL('./helpers/stateDiskOnSmallVolume.ts', import.meta.url));
+    const command = ['sh', '-c', `${mount} && exec "$2" "$3" "$1"`, 'sh', volume, process.execPath, child];
+    const found = JSON.parse(execFileSync('unshare', [...unshare, ...command], { encoding: 'utf8' }));
+    expect(found.reserved.code).toBe('storage_full');
+    expect(found.reserved.count).toBeGreaterThan(5);
+    expect(found.freeAtReserve).toBeGreaterThan(found.reserveBytes - 100_000);
+    expect(found.freeAtReserve).toBeLessThan(found.reserveBytes + found.bodyBytes + 100_000);
+    expect(found.full).toMatchObject({ code: 'storage_full', count: expect.any(Number) });
+    expect(found.full.count).toBeGreaterThan(0);
+    expect(found.leftovers).toBe(0);
+    expect(found.readable).toBe(found.reserved.count + found.full.count);
+    expect(found.freeWithBallast).toBeLessThan(4096);
+    expect(found).toMatchObject({ writeWhenFull: 'storage_full', readWhenFull: found.bodyBytes });
+    expect([found.forget, found.writeAfterwards]).toEqual(['fine', 'fine']);
+    expect(Object.values(found.refused)).toEqual([0, 0, 0, 0, 0]);
+  },
+);
+
+test.runIf(!canMount)('WARNING: this machine can mount no volume, full disks are not tested here', () => {
+  console.warn(`Full disks were not tested: ${probe.error?.message ?? probe.stderr}`);
+  expect(canMount).toBe(false);
+});
