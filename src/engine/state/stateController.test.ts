@@ -136,7 +136,8 @@ test('what a session alone has goes with it, from memory, from disk and on its w
   disk.gate = gate.promise;
   clock.nowMs = 2_000;
   controller.tick();
-  const forgotten = controller.forget('t', 'a', []);
+  controller.forget('t', 'a', []);
+  const forgotten = disk.forget('t', 'a').then((ids) => controller.dropObjects(ids));
   expect([1, 2, 3].map((n) => tierOf([turnOf(n)]))).toEqual(['none', 'none', 'none']);
   gate.resolve();
   await forgotten;
@@ -215,8 +216,10 @@ test('whatever happens in whatever order, the counts agree and what is given bac
               expect(match.checkpoint.state).toEqual(stateOf(match.checkpoint.segments));
             }
             controller.unpin(match.checkpoint);
-          } else if (wanted.do === 'forget') await controller.forget('t', wanted.name, []);
-          else if (wanted.do === 'fail') disk.failing = disk.failing ? undefined : new Error('full');
+          } else if (wanted.do === 'forget') {
+            controller.forget('t', wanted.name, []);
+            controller.dropObjects(await disk.forget('t', wanted.name));
+          } else if (wanted.do === 'fail') disk.failing = disk.failing ? undefined : new Error('full');
           else if (wanted.do === 'tick') {
             clock.nowMs += wanted.ms;
             controller.tick();
