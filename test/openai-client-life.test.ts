@@ -193,7 +193,7 @@ test('the server is killed between two turns, and the third follows the second',
     previous_response_id: second.id,
   });
   expect(third.output_text).toBe('It is sold out.');
-  // The picture went with the engine's memory: once more, and not twice.
+  // The state of the picture is on disk: it is not encoded again.
   expect(costOf(third)).toMatchObject({ images_encoded: 0, tier: 'disk' });
   const fourth = await client.responses.create({
     model,

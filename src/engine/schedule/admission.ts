@@ -1,7 +1,7 @@
 import { type Segment, segmentCells } from '../prompt/segment.ts';
 import type { Checkpoint } from '../state/checkpoint.ts';
+import type { Found } from '../state/lookUp.ts';
 import type { Plan, Planner, Way } from '../state/planner.ts';
-import type { Found } from '../state/stateController.ts';
 import type { KvSlot } from './kvSlot.ts';
 import { type Demand, leaveOneToCompute, type longestPrefix } from './longestPrefix.ts';
 

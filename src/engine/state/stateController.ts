@@ -1,13 +1,15 @@
 import type { Logger } from '../ipc/logger.ts';
 import { totalCells } from '../prompt/commonPrefix.ts';
 import type { Segment } from '../prompt/segment.ts';
-import { Checkpoint, type Scope, scopeName } from './checkpoint.ts';
+import { Checkpoint, type Scope } from './checkpoint.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { DiskObject, DiskTier } from './diskTier.ts';
 import { DiskWriter } from './diskWriter.ts';
+import { type Found, lookUp } from './lookUp.ts';
 import type { Planner } from './planner.ts';
 import { RamTier } from './ramTier.ts';
 import { segmentsOfMeta } from './snapshotMeta.ts';
-import type { Match, StateTree } from './stateTree.ts';
+import type { StateTree } from './stateTree.ts';
 
 export interface StateControllerOptions {
   readonly tree: StateTree;
@@ -23,13 +25,6 @@ export interface StateControllerOptions {
   readonly logger: Logger;
   /** Unix milliseconds. */
   readonly nowMs?: () => number;
-}
-
-/** The checkpoint of each tier that shares most with a prompt. */
-export interface Found {
-  readonly ram?: Match;
-  /** Only when it shares more than `ram`. */
-  readonly disk?: Match;
 }
 
 /**
@@ -49,13 +44,13 @@ export class StateController {
   readonly #tree: StateTree;
   readonly #nowMs: () => number;
   readonly #writer: DiskWriter | undefined;
-  readonly #byScope = new Map<string, Set<Checkpoint>>();
-  readonly #byDiskId = new Map<string, Checkpoint>();
+  readonly #all: Checkpoints;
   readonly #loads = new Map<Checkpoint, Promise<boolean>>();
 
   constructor(options: StateControllerOptions) {
     this.#options = options;
     this.#tree = options.tree;
+    this.#all = new Checkpoints(options.tree);
     this.#nowMs = options.nowMs ?? Date.now;
     this.ram = new RamTier(options.ramBytes);
     const { disk, logger } = options;
@@ -75,18 +70,9 @@ export class StateController {
     return this.#writer?.failures ?? 0;
   }
 
-  /** Pure. Shorter prefixes than `minCells` are not looked for. */
+  /** Pure. */
   lookUp(tenant: string, prompt: readonly Segment[], minCells: number): Found {
-    let ram: Match | undefined;
-    let disk: Match | undefined;
-    for (const match of this.#tree.search(tenant, prompt)) {
-      const { cells } = match.prefix;
-      if (cells < minCells || (ram && cells < ram.prefix.cells)) break;
-      const isInRam = match.checkpoint.state !== undefined;
-      if (isInRam && isBetter(match, ram)) ram = match;
-      if (!isInRam && !ram && isBetter(match, disk)) disk = match;
-    }
-    return { ...(ram && { ram }), ...(disk && (!ram || disk.prefix.cells > ram.prefix.cells) && { disk }) };
+    return lookUp(this.#tree, tenant, prompt, minCells);
   }
 
   /** Whether all of a prompt's state can be brought back; then that counts as used. */
@@ -104,12 +90,12 @@ export class StateController {
   ): void {
     if (!this.#writer && state.length > this.ram.maxBytes) return;
     const checkpoint = new Checkpoint({ ...of, bytes: state.length, lastUsedMs: this.#nowMs() });
-    for (const older of this.#replacedBy(checkpoint)) {
+    for (const older of this.#all.replacedBy(checkpoint)) {
       older.writing?.abort();
       this.ram.drop(older);
-      this.#settle(older);
+      this.#all.settle(older);
     }
-    this.#add(checkpoint);
+    this.#all.add(checkpoint);
     this.ram.put(checkpoint, state);
     // What comes back after a crash: everything else of a session is only written when it is idle.
     if (of.scope && 'image' in of.scope && this.#writer?.canWrite(checkpoint))
@@ -142,21 +128,21 @@ export class StateController {
 
   /** It did not come back: nothing of it is kept. */
   discard(checkpoint: Checkpoint): void {
-    this.#removeAll([checkpoint]);
+    const { diskId } = checkpoint;
+    this.#drop(checkpoint);
+    if (diskId !== undefined) this.#remove([diskId]);
   }
 
   /** Drops a tenant's state, or what is one session's alone, and the given images' state; from memory, and out of sight. */
   forget(tenant: string, session: string | undefined, images: Iterable<string>): void {
     const gone: Checkpoint[] =
-      session === undefined
-        ? [...this.#tree].filter((checkpoint) => checkpoint.tenant === tenant)
-        : [...this.#of(tenant, { session })];
+      session === undefined ? this.#all.ofTenant(tenant) : this.#all.of(tenant, { session });
     for (const checkpoint of gone) this.#drop(checkpoint);
     for (const image of images) {
-      for (const checkpoint of [...this.#of(tenant, { image })]) {
+      for (const checkpoint of this.#all.of(tenant, { image })) {
         checkpoint.writing?.abort();
         this.ram.drop(checkpoint);
-        this.#settle(checkpoint);
+        this.#all.settle(checkpoint);
       }
     }
   }
@@ -164,11 +150,10 @@ export class StateController {
   /** Objects are not on disk any more. */
   dropObjects(ids: readonly string[]): void {
     for (const id of ids) {
-      const checkpoint = this.#byDiskId.get(id);
-      this.#byDiskId.delete(id);
+      const checkpoint = this.#all.withObject(id);
       if (!checkpoint) continue;
-      checkpoint.diskId = undefined;
-      this.#settle(checkpoint);
+      this.#all.leftDisk(checkpoint);
+      this.#all.settle(checkpoint);
     }
   }
 
@@ -181,9 +166,8 @@ export class StateController {
       return;
     }
     const checkpoint = new Checkpoint({ ...told, tenant, scope, lastUsedMs });
-    checkpoint.diskId = id;
-    this.#byDiskId.set(id, checkpoint);
-    this.#add(checkpoint);
+    this.#all.isOnDisk(checkpoint, id);
+    this.#all.add(checkpoint);
   }
 
   /** Moves what has been idle down a tier, and drops what nobody owns any more. Call it every second or so. */
@@ -206,8 +190,8 @@ export class StateController {
 
   /** Every checkpoint that is this session's, or of these images. */
   *ofSession(tenant: string, session: string, images: Iterable<string>): Generator<Checkpoint, void> {
-    yield* this.#of(tenant, { session });
-    for (const image of images) yield* this.#of(tenant, { image });
+    yield* this.#all.of(tenant, { session });
+    for (const image of images) yield* this.#all.of(tenant, { image });
   }
 
   async #load(checkpoint: Checkpoint): Promise<boolean> {
@@ -220,7 +204,7 @@ export class StateController {
     } catch (error) {
       logger.warn({ reason: String(error) }, 'state: a snapshot could not be read');
     }
-    if (!this.#tree.has(checkpoint)) return false;
+    if (!this.#all.has(checkpoint)) return false;
     if (read?.body.length !== checkpoint.bytes) {
       this.dropObjects([diskId]);
       return false;
@@ -263,14 +247,13 @@ export class StateController {
   }
 
   #written(checkpoint: Checkpoint, object: DiskObject): void {
-    if (!this.#tree.has(checkpoint)) {
+    if (!this.#all.has(checkpoint)) {
       this.#remove([object.id]);
       return;
     }
-    checkpoint.diskId = object.id;
-    this.#byDiskId.set(object.id, checkpoint);
+    this.#all.isOnDisk(checkpoint, object.id);
     // What it continues is of no more use there.
-    const older = [...this.#replacedBy(checkpoint)].flatMap(({ diskId }) => diskId ?? []);
+    const older = this.#all.replacedBy(checkpoint).flatMap(({ diskId }) => diskId ?? []);
     this.dropObjects(older);
     this.#remove(older);
     const idleMs = this.#nowMs() - checkpoint.lastUsedMs;
@@ -279,49 +262,11 @@ export class StateController {
     if (!isWanted) this.ram.drop(checkpoint);
   }
 
-  /** Shorter checkpoints of the same session that it continues. */
-  *#replacedBy(checkpoint: Checkpoint): Generator<Checkpoint, void> {
-    const { tenant, scope, segments } = checkpoint;
-    if (scope && 'image' in scope) return;
-    for (const older of [...this.#tree.beginningsOf(tenant, segments)]) {
-      if (older !== checkpoint && scopeName(older.scope) === scopeName(scope) && older.pins === 0)
-        yield older;
-    }
-  }
-
-  #of(tenant: string, scope: Scope): Iterable<Checkpoint> {
-    return this.#byScope.get(indexKey(tenant, scope)) ?? [];
-  }
-
-  #add(checkpoint: Checkpoint): void {
-    this.#tree.add(checkpoint);
-    const key = indexKey(checkpoint.tenant, checkpoint.scope);
-    const index = this.#byScope.get(key) ?? new Set();
-    this.#byScope.set(key, index.add(checkpoint));
-  }
-
-  /** Takes it out of the tree when it is nowhere any more. */
-  #settle(checkpoint: Checkpoint): void {
-    if (checkpoint.isAnywhere) return;
-    this.#tree.delete(checkpoint);
-    const key = indexKey(checkpoint.tenant, checkpoint.scope);
-    const index = this.#byScope.get(key);
-    index?.delete(checkpoint);
-    if (index?.size === 0) this.#byScope.delete(key);
-  }
-
   #drop(checkpoint: Checkpoint): void {
     checkpoint.writing?.abort();
     this.ram.drop(checkpoint);
-    if (checkpoint.diskId !== undefined) this.#byDiskId.delete(checkpoint.diskId);
-    checkpoint.diskId = undefined;
-    this.#settle(checkpoint);
-  }
-
-  #removeAll(checkpoints: readonly Checkpoint[]): void {
-    const ids = checkpoints.flatMap(({ diskId }) => diskId ?? []);
-    for (const checkpoint of checkpoints) this.#drop(checkpoint);
-    this.#remove(ids);
+    this.#all.leftDisk(checkpoint);
+    this.#all.settle(checkpoint);
   }
 
   #remove(ids: readonly string[]): void {
@@ -331,13 +276,3 @@ export class StateController {
     });
   }
 }
-
-/** Of equally long prefixes the one that is smaller to load. */
-function isBetter(match: Match, than: Match | undefined): boolean {
-  if (!than) return true;
-  const [cells, best] = [match.prefix.cells, than.prefix.cells];
-  return cells > best || (cells === best && match.checkpoint.bytes < than.checkpoint.bytes);
-}
-
-const indexKey = (tenant: string, scope: Scope | undefined): string =>
-  JSON.stringify([tenant, scopeName(scope)]);
