@@ -15,41 +15,23 @@ import type {
   StateNode,
 } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
-import { openBackend } from '../llama/backend.ts';
-import { openNative } from '../llama/native.ts';
-import { resolveModelPair } from '../models/pair.ts';
-import { type EngineConfig, resolveConfig } from './config.ts';
+import type { EngineConfig } from './config.ts';
 import { contextLimit, outputLimit } from './contextLimits.ts';
 import { answerGrammar } from './decode/grammar/answerGrammar.ts';
 import { createGrammarSampler } from './decode/grammarSampler.ts';
-import { kvBytesPerToken } from './decode/kvType.ts';
 import { callsOf, OutputText } from './decode/outputText.ts';
-import { Runner } from './decode/runner.ts';
 import { createSampler } from './decode/sampler.ts';
-import { fingerprintOf } from './fingerprint.ts';
-import { describe, type LoadedParts } from './info.ts';
 import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
-import { ChatTemplate } from './prompt/chatTemplate.ts';
+import { type EngineParts, loadParts } from './loadParts.ts';
 import { totalCells } from './prompt/commonPrefix.ts';
 import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
 import { describeTree } from './state/describeTree.ts';
-import { EngineState } from './state/engineState.ts';
-import { openDisk } from './state/openDisk.ts';
 import { EncodeQueue } from './vision/encodeQueue.ts';
 import { featurePacking } from './vision/featurePacking.ts';
 import { imageVector, vectorSpace } from './vision/imageVector.ts';
-import { loadEncoder } from './vision/loadEncoder.ts';
-
-interface Parts extends LoadedParts {
-  readonly template: ChatTemplate;
-  readonly info: EngineInfo;
-  readonly state: EngineState;
-  readonly kvBytesPerToken: number;
-  readonly logger: Logger;
-}
 
 interface Answering {
   /** 0: no answer. */
@@ -64,12 +46,12 @@ type Ending = Pick<SequenceRequest, 'onDelta' | 'onDone' | 'onError'>;
 /** The native engine in this process. Owns model, vision tower, cache and threads; one per process. */
 export class Engine implements InferencePort {
   readonly info: EngineInfo;
-  readonly #parts: Parts;
+  readonly #parts: EngineParts;
   readonly #encodes: EncodeQueue;
   readonly #scheduler: Scheduler;
   #disposed: Promise<void> | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: EngineParts) {
     const { runner, encoder, config, state } = parts;
     this.#parts = parts;
     this.info = parts.info;
@@ -85,59 +67,9 @@ export class Engine implements InferencePort {
     state.resume();
   }
 
-  /** Loads model and vision tower without blocking the event loop. @throws AfterimageError model_*, native_* */
+  /** Loads without blocking the event loop. @throws AfterimageError model_*, native_* */
   static async open(config: EngineConfig, logger: Logger): Promise<Engine> {
-    const started = performance.now();
-    const pair = await resolveModelPair({ model: config.model, mmproj: config.mmproj });
-    const resolved = resolveConfig(config, pair);
-    const native = await openNative(resolved.gpu, (level, line) => {
-      // What the library calls info is hundreds of lines of model metadata, and its warnings address its own users.
-      logger[level === 'error' ? 'error' : 'debug']({ native: true }, line);
-    });
-    const backend = openBackend(native.ggml, resolved.gpu, resolved.threads);
-    const runner = await Runner.load(native, {
-      modelPath: pair.modelPath,
-      kvCells: resolved.kvCells,
-      kvType: resolved.kvType,
-      batchTokens: resolved.batchTokens,
-      maxSequences: resolved.maxSequences,
-      threads: resolved.threads,
-      gpu: backend.isGpu,
-      threadPool: backend.threadPool,
-    });
-    const encoder = await loadEncoder(native, backend, pair, resolved, logger);
-    const template = new ChatTemplate({
-      source: pair.chatTemplate,
-      path: pair.modelPath,
-      tokenizer: runner.vocabulary,
-      imageTokenPixels: pair.vision.patchSize * pair.vision.mergeSize,
-    });
-    const fingerprint = await fingerprintOf(pair, {
-      build: native.systemInfo,
-      backend: `${backend.name} ${backend.deviceName}`,
-      kvType: resolved.kvType,
-      visionWeightType: encoder.weightType,
-      featureType: resolved.featureType,
-    });
-    const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.dropObjects(ids));
-    const state = new EngineState({
-      fingerprint,
-      endsTurn: (token) => runner.vocabulary.isEndOfGeneration(token),
-      ramBytes: resolved.stateCacheBytes,
-      ramIdleMs: resolved.ramIdleMs,
-      unownedTtlMs: resolved.unownedTtlMs,
-      disk,
-      logger,
-    });
-    const loadMs = performance.now() - started;
-    const parts = { native, backend, runner, encoder, template, config: resolved };
-    return new Engine({
-      ...parts,
-      state,
-      kvBytesPerToken: kvBytesPerToken(pair.kvBytesPerToken, resolved.kvType),
-      logger,
-      info: describe(pair, parts, loadMs),
-    });
+    return new Engine(await loadParts(config, logger));
   }
 
   async ready(): Promise<EngineInfo> {
