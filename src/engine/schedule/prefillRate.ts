@@ -7,10 +7,6 @@ const minSliceTokens = 16;
 export class PrefillRate {
   #tokensPerMs = 0;
 
-  get tokensPerMs(): number {
-    return this.#tokensPerMs;
-  }
-
   note(tokens: number, elapsedMs: number): void {
     // A handful of tokens costs about as much as one: they say nothing about the rate of a long prompt.
     if (tokens < minSliceTokens) return;

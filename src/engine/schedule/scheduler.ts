@@ -1,6 +1,6 @@
 import { type AfterimageError, failure } from '../../core/errors.ts';
 import type { Runner } from '../decode/runner.ts';
-import type { ImageSegment } from '../prompt/segment.ts';
+import { type ImageSegment, segmentCells } from '../prompt/segment.ts';
 import type { Planner } from '../state/planner.ts';
 import type { StateController } from '../state/stateController.ts';
 import type { EncodeQueue } from '../vision/encodeQueue.ts';
@@ -51,6 +51,7 @@ export class Scheduler {
   readonly plans = new PlanTotals();
   readonly #runner: Runner;
   readonly #encodes: EncodeQueue;
+  readonly #planner: Planner;
   readonly #limits: SchedulerLimits;
   readonly #waiting: WaitingLine;
   readonly #step: DecodeStep;
@@ -69,6 +70,7 @@ export class Scheduler {
   constructor(runner: Runner, { encodes, state, planner, rate }: SchedulerParts, limits: SchedulerLimits) {
     this.#runner = runner;
     this.#encodes = encodes;
+    this.#planner = planner;
     this.#limits = limits;
     const { maxSequences, kvCells } = runner.options;
     const mustEncode = (tenant: string, imageKey: string): boolean => !encodes.has(tenant, imageKey);
@@ -223,6 +225,7 @@ export class Scheduler {
         this.#fail(sequence, ticket.error);
       } else if (ticket.features) {
         sequence.encodeMs += ticket.encodeMs;
+        if (ticket.encodeMs > 0) this.#planner.encode.note(segmentCells(segment), ticket.encodeMs);
         ticket.encodeMs = 0;
         return { sequence, image: { segment, features: ticket.features } };
       }

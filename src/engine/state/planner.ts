@@ -23,8 +23,8 @@ export interface Plan {
 const newestShare = 0.2;
 /** How far a speed goes back to its guess each time that it was why a way was not taken. */
 const forgottenShare = 0.01;
-/** Tokens a batch needs to tell of the rate of a long prompt; fewer take about as long as one. */
-const rateTokens = 16;
+/** Batches of so many tokens tell what a token takes, smaller ones what a batch takes besides. */
+const longBatchTokens = 64;
 
 /** A measured speed: amount per millisecond, and what each time costs besides. */
 class Speed {
@@ -75,20 +75,26 @@ export class Planner {
   readonly disk = new Speed(2e5, 1);
   /** Image tokens a millisecond through the vision tower. */
   readonly encode = new Speed(0.05);
-  readonly #prefill: PrefillRate;
-  /** A native decode of a few tokens. */
+  /** Prompt tokens a millisecond, in long batches. */
+  readonly #prefill = new Speed(0.05);
+  /** What a batch takes besides its tokens. */
   #stepMs = 0;
+  /** How long slices may be is measured by the same steps. */
+  readonly #slices: PrefillRate;
 
-  constructor(prefill: PrefillRate) {
-    this.#prefill = prefill;
+  constructor(slices: PrefillRate) {
+    this.#slices = slices;
   }
 
   /** Tells what a native decode of prompt tokens took. */
   notePrefill(tokens: number, elapsedMs: number): void {
-    this.#prefill.note(tokens, elapsedMs);
-    if (tokens < rateTokens) {
+    this.#slices.note(tokens, elapsedMs);
+    if (tokens >= longBatchTokens)
+      this.#prefill.note(tokens, Math.max(elapsedMs - this.#stepMs, 0.5 * elapsedMs));
+    else {
+      const besidesMs = Math.max(0, elapsedMs - this.#prefill.msFor(tokens));
       this.#stepMs =
-        this.#stepMs === 0 ? elapsedMs : (1 - newestShare) * this.#stepMs + newestShare * elapsedMs;
+        this.#stepMs === 0 ? besidesMs : (1 - newestShare) * this.#stepMs + newestShare * besidesMs;
     }
   }
 
@@ -111,6 +117,6 @@ export class Planner {
 
   #computeMs(tokens: number): number {
     if (tokens <= 0) return 0;
-    return this.#stepMs + tokens / (this.#prefill.tokensPerMs || 0.05);
+    return this.#stepMs + this.#prefill.msFor(tokens);
   }
 }
