@@ -30,6 +30,14 @@ describe('ask', () => {
     );
   });
 
+  test.skipIf(process.platform === 'win32')(
+    'a device is no picture: it is not read to find out',
+    async () => {
+      const { code, stdout } = await runCli(['ask', rabbit, '/dev/zero', '--max-tokens', '1']);
+      expect({ code, isEmpty: stdout.trim() === '' }).toEqual({ code: 0, isEmpty: false });
+    },
+  );
+
   test('takes several pictures, and speaks JSON', async () => {
     const dog = join(root, 'examples/dog.png');
     const { stdout } = await runCli(['ask', rabbit, dog, 'Are they in stock?', '--json']);
@@ -119,6 +127,13 @@ describe('what goes wrong is said in one line, with an exit code', () => {
       /model_file_truncated/,
     ],
     ['no vision file', ask('--model', copy), 4, /No vision file \(mmproj\)/],
+    ['no question, and no such picture', ['ask', 'nope.jpeg'], 2, /question: is missing/],
+    [
+      'no question, and a picture of a kind that is not taken',
+      ['ask', rabbit, file('drawing', '<svg xmlns="http://www.w3.org/2000/svg"/>')],
+      2,
+      /question: is missing, the last argument is the picture/,
+    ],
     ['a vision file as model', ask('--model', mmproj), 4, /model_architecture_unsupported/],
     [
       'a model as vision file',

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { failure } from '../core/errors.ts';
 import { imageSourceFromFile } from '../images/load.ts';
-import { sniff } from '../images/sniff.ts';
 import { startNativeEngine } from '../inference/nativeEngine.ts';
 import { untilAborted } from '../inference/untilAborted.ts';
 import { Conversation } from './conversation.ts';
 import { createLogger } from './logger.ts';
+import { looksLikePicture } from './looksLikePicture.ts';
 import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } from './options.ts';
 import { jsonReport, statsLine } from './report.ts';
 
@@ -15,7 +14,7 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
   const question = words.at(-1) ?? '';
   if (question.trim() === '') throw failure('invalid_parameter', { param: 'question', problem: 'is empty' });
   // A picture alone would be taken for the question.
-  if (await isPicture(question)) {
+  if (await looksLikePicture(question)) {
     const problem = `is missing, the last argument is the picture ${question}`;
     throw failure('invalid_parameter', { param: 'question', problem });
   }
@@ -41,14 +40,5 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
     }
   } finally {
     await engine.dispose();
-  }
-}
-
-async function isPicture(path: string): Promise<boolean> {
-  try {
-    sniff(await readFile(path));
-    return true;
-  } catch {
-    return false;
   }
 }
