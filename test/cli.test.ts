@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,20 @@ describe('ask', () => {
     async () => {
       const { code, stdout } = await runCli(['ask', rabbit, '/dev/zero', '--max-tokens', '1']);
       expect({ code, isEmpty: stdout.trim() === '' }).toEqual({ code: 0, isEmpty: false });
+    },
+  );
+
+  test.skipIf(process.platform !== 'linux')(
+    'an answer that can not be written is said in one line',
+    async () => {
+      const full = openSync('/dev/full', 'w');
+      try {
+        const { code, stderr } = await runCli(['ask', rabbit, 'What is it?'], { stdout: full });
+        expect(stderr).toBe('afterimage: The output could not be written (ENOSPC). [output_failed]\n');
+        expect(code).toBe(6);
+      } finally {
+        closeSync(full);
+      }
     },
   );
 

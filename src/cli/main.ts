@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { failure } from '../core/errors.ts';
 import { ask } from './ask.ts';
 import { benchState } from './bench/state.ts';
 import { chat } from './chat.ts';
@@ -78,7 +79,9 @@ function roundCount(text: string): number {
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok);
-    throw error;
+    const failed = failure('output_failed', { reason: error.code ?? error.message });
+    process.stderr.write(`${describeError(failed)}\n`);
+    process.exit(exitCodeOf(failed));
   });
 }
 

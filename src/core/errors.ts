@@ -194,6 +194,7 @@ export const errorTable = {
     message: 'Others can reach {host}, and there is no API key yet. Make one with: {command}',
   },
   server_unreachable: { ...engine, message: 'No Afterimage server answers at {url}: {reason}.' },
+  output_failed: { ...storage, message: 'The output could not be written ({reason}).' },
 
   image_not_found: { ...image, message: 'No such picture file: {path}.' },
   image_not_readable: { ...image, message: '{path} could not be read ({reason}).' },

@@ -9,25 +9,34 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the command line as a user would, with `input` piped in; `signalAt` sends SIGINT when stdout first speaks. */
+/**
+ * Runs the command line as a user would, with `input` piped in. `signalAtOutput` sends SIGINT when stdout first speaks; `stdout`
+ * is an open file that takes its place.
+ */
 export function runCli(
   args: readonly string[],
-  { input = '', signalAtOutput = false }: { input?: string; signalAtOutput?: boolean } = {},
+  {
+    input = '',
+    signalAtOutput = false,
+    stdout: stdoutFile,
+  }: { input?: string; signalAtOutput?: boolean; stdout?: number } = {},
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [entry, ...args]);
+    const child = spawn(process.execPath, [entry, ...args], {
+      stdio: ['pipe', stdoutFile ?? 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
-    child.stdout.on('data', (data) => {
+    child.stdout?.on('data', (data) => {
       if (signalAtOutput && stdout === '') child.kill('SIGINT');
       stdout += data;
     });
-    child.stderr.on('data', (data) => {
+    child.stderr?.on('data', (data) => {
       stderr += data;
     });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
-    child.stdin.on('error', () => {}); // It may end before it has read everything.
-    child.stdin.end(input);
+    child.stdin?.on('error', () => {}); // It may end before it has read everything.
+    child.stdin?.end(input);
   });
 }
