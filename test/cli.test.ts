@@ -127,6 +127,7 @@ describe('what goes wrong is said in one line, with an exit code', () => {
       'no such picture',
       ['ask', 'nope.png', 'What?'],
       3,
+    ['no question, and no such picture', ['ask', 'nope.jpeg'], 2, /question: is missing/],
       /No such picture file: nope.png\. \[image_not_found\]/,
     ],
     ['not a picture', ['ask', file('x.png', 'hello'), 'What?'], 3, /image_format_unknown/],

@@ -49,7 +49,7 @@ test('a missing file, also below something that is no folder', async () => {
 });
 
 test('a folder cannot be read', async () => {
-  const expected = failure('image_not_readable', { path: folder, reason: 'EISDIR' });
+  const expected = failure('image_not_readable', { path: folder, reason: 'it is a folder' });
   await expect(imageSourceFromFile(folder, 'auto')).rejects.toThrow(expected);
 });
 

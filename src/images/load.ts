@@ -21,6 +21,8 @@ export async function imageSourceFromBytes(bytes: Uint8Array, detail: ImageDetai
   return { digest: image.digest, width, height, pixels: async () => rgb };
 }
 
+const reasons: Readonly<Record<string, string>> = { EISDIR: 'it is a folder', EACCES: 'permission denied' };
+
 async function readLimited(path: string): Promise<Uint8Array> {
   let file: FileHandle | undefined;
   try {
@@ -40,7 +42,7 @@ async function readLimited(path: string): Promise<Uint8Array> {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === undefined || syscall === undefined) throw error;
     if (code === 'ENOENT' || code === 'ENOTDIR') throw failure('image_not_found', { path }, { cause: error });
-    throw failure('image_not_readable', { path, reason: code }, { cause: error });
+    throw failure('image_not_readable', { path, reason: reasons[code] ?? code }, { cause: error });
   } finally {
     await file?.close();
   }
