@@ -90,6 +90,11 @@ describe('chat', () => {
     expect(stderr).toContain('the model sees 384x320 px');
   });
 
+  test('piped: /quit leaves, whatever comes after it', async () => {
+    const { code, stdout } = await runCli(['chat'], { input: '/quit now\nWhat is it?\n' });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  });
+
   test('an interrupt ends a piped chat with 130', async () => {
     const args = ['chat', '--temperature', '2', '--max-tokens', '1500', '--seed', '3'];
     const { code, stderr } = await runCli(args, {

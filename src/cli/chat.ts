@@ -14,7 +14,7 @@ const help = `Ask about the picture, or:
   /stats        what the engine has done so far
   /reset        start over, without pictures
   /help         this text
-  /exit         leave (also Ctrl-D)
+  /exit         leave (also /quit, Ctrl-D)
 Ctrl-C stops an answer; pressed twice it leaves.`;
 
 /**
@@ -77,7 +77,7 @@ class ChatSession {
     for await (const line of lines) {
       this.#interrupted = false;
       const text = line.trim();
-      if (text === '/exit') break;
+      if (/^\/(exit|quit)(\s|$)/.test(text)) break;
       if (text) await this.#handle(text);
       prompt();
     }
