@@ -6,7 +6,7 @@ import { Conversation } from './conversation.ts';
 import { createLogger } from './logger.ts';
 import { looksLikePicture } from './looksLikePicture.ts';
 import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } from './options.ts';
-import { jsonReport, statsLine } from './report.ts';
+import { jsonReport, statsLine, writeAnswer } from './report.ts';
 
 /** `afterimage ask IMAGE... QUESTION`: one answer, then the end. */
 export async function ask(words: readonly string[], flags: EngineFlags & AnswerFlags): Promise<void> {
@@ -31,7 +31,7 @@ export async function ask(words: readonly string[], flags: EngineFlags & AnswerF
       generation: generationOptions(flags),
     });
     for (const image of images) conversation.addImage(image);
-    const write = (text: string): void => void (flags.json || process.stdout.write(text));
+    const write = (text: string): void => void (flags.json || writeAnswer(text));
     const result = await conversation.ask(question, write, interrupt.signal);
     if (flags.json) process.stdout.write(`${jsonReport(question, result)}\n`);
     else {

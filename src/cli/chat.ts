@@ -7,7 +7,8 @@ import { Conversation } from './conversation.ts';
 import { describeError, isAbort } from './exitCodes.ts';
 import { createLogger } from './logger.ts';
 import { type AnswerFlags, type EngineFlags, engineConfig, generationOptions } from './options.ts';
-import { jsonReport, statsLine } from './report.ts';
+import { jsonReport, statsLine, writeAnswer } from './report.ts';
+import { terminalLine } from './terminalText.ts';
 
 const help = `Ask about the picture, or:
   /image FILE   add a picture to the next question
@@ -108,7 +109,7 @@ class ChatSession {
         if (path === '') throw failure('invalid_parameter', { param: '/image', problem: 'needs a file' });
         const image = await imageSourceFromFile(path, this.#flags.detail);
         this.conversation.addImage(image);
-        process.stderr.write(`${path}: the model sees ${image.width}x${image.height} px\n`);
+        process.stderr.write(`${terminalLine(path)}: the model sees ${image.width}x${image.height} px\n`);
         return;
       }
       case '/stats':
@@ -127,7 +128,7 @@ class ChatSession {
 
   async #ask(question: string): Promise<void> {
     this.#answering = new AbortController();
-    const write = (text: string): void => void (this.#flags.json || process.stdout.write(text));
+    const write = (text: string): void => void (this.#flags.json || writeAnswer(text));
     try {
       const result = await this.conversation.ask(question, write, this.#answering.signal);
       if (this.#flags.json) process.stdout.write(`${jsonReport(question, result)}\n`);

@@ -1,5 +1,6 @@
 import { AfterimageError, type ErrorCode, errorTable } from '../core/errors.ts';
 import { ReplyError } from './apiClient.ts';
+import { terminalLine } from './terminalText.ts';
 
 /** Documented in `docs/errors.md`; errors of the table bring their own. */
 export const exitCodes = { ok: 0, unexpected: 1, usage: 2, interrupted: 130 } as const;
@@ -16,7 +17,7 @@ export function exitCodeOf(error: unknown): number {
 /** A person reads a sentence; of a bug they get the whole trace, to send it to us. */
 export function describeError(error: unknown): string {
   if (error instanceof AfterimageError || error instanceof ReplyError) {
-    return `afterimage: ${error.message} [${error.code}]`;
+    return `afterimage: ${terminalLine(error.message)} [${error.code}]`;
   }
   return `afterimage: unexpected error\n${error instanceof Error ? error.stack : String(error)}`;
 }

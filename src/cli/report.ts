@@ -1,4 +1,10 @@
 import type { GenerateResult } from '../core/request.ts';
+import { terminalText } from './terminalText.ts';
+
+/** A piece of an answer to stdout: as it is to a file or pipe, and nothing that a terminal would obey. */
+export function writeAnswer(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? terminalText(text) : text);
+}
 
 /** The quiet line after an answer: what it cost, and what did not have to be paid again. */
 export function statsLine(result: GenerateResult): string {
