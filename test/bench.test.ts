@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { PeerContender } from '../bench/engine/peerContender.ts';
+import { loggedEncodeMs, PeerLog } from '../bench/engine/peerLog.ts';
 import { togetherTokensPerSecond } from '../bench/engine/round.ts';
 import type { BenchReport } from '../bench/engine/run.ts';
 
@@ -43,6 +44,7 @@ test('the benchmark measures everything on the embedded model', { timeout: 60_00
 test('wrong options print what is wrong and the usage', async () => {
   for (const [args, message] of [
     [['--depth', '2'], '--text and --depth go with --model'],
+    [['--peer-log', 'x'], '--peer-log goes with --peer'],
     [['--rounds', '0'], '--rounds: a whole number of at least 1 is needed, got 0'],
     [['--nonsense'], "Unknown option '--nonsense'"],
   ] as const) {
@@ -50,6 +52,29 @@ test('wrong options print what is wrong and the usage', async () => {
       code: 2,
       stderr: expect.stringMatching(new RegExp(`^${message}[^]*node bench/engine.ts \\[options\\]`)),
     });
+  }
+});
+
+test("a llama-server's log tells how long its encodes took", async () => {
+  // As v0.5.0 writes it.
+  const slot =
+    '0.59.634.282 I slot process_mtmd: id  6 | task 4 | encoding mtmd batch from idx = 4, n_chunks = 1\n';
+  const decoding = '1.00.731.048 I decoding image batch 1/1, n_tokens_batch = 196\n';
+  expect(loggedEncodeMs(slot + decoding)).toBeCloseTo(1096.766, 6);
+  expect(loggedEncodeMs(slot + decoding + decoding + slot + decoding)).toBeCloseTo(2 * 1096.766, 6);
+  expect(loggedEncodeMs(decoding)).toBeUndefined();
+
+  const folder = await mkdtemp(join(tmpdir(), 'afterimage-bench-'));
+  try {
+    const path = join(folder, 'peer.log');
+    await writeFile(path, slot + decoding);
+    const log = await PeerLog.follow(path);
+    expect(await log.encodeMs()).toBeUndefined();
+    await appendFile(path, slot + decoding);
+    expect(await log.encodeMs()).toBeCloseTo(1096.766, 6);
+    expect(await log.encodeMs()).toBeUndefined();
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 

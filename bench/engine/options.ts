@@ -10,7 +10,9 @@ Measures the engine process: encode, prefill, first token by turn, decode, memor
 --model FILE        another text model (GGUF); default: the embedded model
 --mmproj FILE       its vision file; default: the one beside it that fits
 --peer URL          an OpenAI-compatible server that holds the same files: measured in turn with the engine
+--peer-log FILE     the log of a llama-server (--log-file FILE --log-timestamps -lv 4): its encode times, else estimated
 --rounds N          how often everything is measured; 3, or 1 with --quick
+--turns N           length of the conversations; 20, or 3 with --quick
 --threads N         CPU threads of the engine; default: its own choice
 --kv-cells N        KV cells of the engine; default: its own choice
 --quick             small counts, to see that it works
@@ -32,7 +34,9 @@ export type ModelOption =
 export interface BenchOptions {
   readonly model: ModelOption;
   readonly peerUrl: URL | undefined;
+  readonly peerLogPath: string | undefined;
   readonly rounds: number;
+  readonly turns: number | undefined;
   readonly threads: number | undefined;
   readonly kvCells: number | undefined;
   readonly quick: boolean;
@@ -54,7 +58,9 @@ const flags = {
   text: { type: 'string' },
   depth: { type: 'string' },
   peer: { type: 'string' },
+  'peer-log': { type: 'string' },
   rounds: { type: 'string' },
+  turns: { type: 'string' },
   threads: { type: 'string' },
   'kv-cells': { type: 'string' },
   quick: { type: 'boolean', default: false },
@@ -69,10 +75,14 @@ export function benchOptions(args: readonly string[]): BenchOptions {
   if (values.peer !== undefined && !URL.canParse(values.peer)) {
     throw new UsageError(`--peer: ${values.peer} is not a URL`);
   }
+  if (values['peer-log'] !== undefined && values.peer === undefined)
+    throw new UsageError('--peer-log goes with --peer');
   return {
     model: modelOption(values),
     peerUrl: values.peer === undefined ? undefined : new URL(values.peer),
+    peerLogPath: values['peer-log'],
     rounds: count('rounds', values.rounds) ?? (values.quick ? 1 : fullRounds),
+    turns: count('turns', values.turns),
     threads: count('threads', values.threads),
     kvCells: count('kv-cells', values['kv-cells']),
     quick: values.quick,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Answer, type Contender, checkAnswerLength, type Message, type Question } from './contender.ts';
+import type { PeerLog } from './peerLog.ts';
 import { eventData } from './serverSentEvents.ts';
 
 const certainBias = 100;
@@ -31,17 +32,27 @@ export class PeerContender implements Contender {
   readonly #url: URL;
   readonly #model: string;
   readonly #answerToken: number;
+  readonly #log: PeerLog | undefined;
 
-  private constructor(url: URL, model: string, maxRunning: number, answerToken: number) {
+  private constructor(url: URL, model: string, maxRunning: number, answerToken: number, log?: PeerLog) {
     this.name = url.host;
     this.maxRunning = maxRunning;
     this.#url = url;
     this.#model = model;
     this.#answerToken = answerToken;
+    this.#log = log;
   }
 
-  /** @throws when the server says that its model has another number of parameters */
-  static async connect(baseUrl: URL, answerToken: number, parameters: number): Promise<PeerContender> {
+  /**
+   * `log` tells its encode times, which the API does not.
+   * @throws when the server says that its model has another number of parameters
+   */
+  static async connect(
+    baseUrl: URL,
+    answerToken: number,
+    parameters: number,
+    log?: PeerLog,
+  ): Promise<PeerContender> {
     const base = baseUrl.href.endsWith('/') ? baseUrl : new URL(`${baseUrl.href}/`);
     const models = await fetch(new URL('v1/models', base));
     if (!models.ok) throw new Error(`${models.url} answered ${models.status}`);
@@ -54,7 +65,7 @@ export class PeerContender implements Contender {
     const props = await fetch(new URL('props', base));
     const known = props.ok ? propsSchema.safeParse(await props.json()) : undefined;
     const maxRunning = known?.success ? known.data.total_slots : Number.POSITIVE_INFINITY;
-    return new PeerContender(new URL('v1/chat/completions', base), model.id, maxRunning, answerToken);
+    return new PeerContender(new URL('v1/chat/completions', base), model.id, maxRunning, answerToken, log);
   }
 
   async ask({ messages, answerTokens }: Question): Promise<Answer> {
@@ -96,7 +107,7 @@ export class PeerContender implements Contender {
       newTokens: timings?.prompt_n ?? usage.prompt_tokens - cachedTokens,
       firstTokenMs: (arrivalsMs[0] ?? askedAt) - askedAt,
       arrivalsMs,
-      encodeMs: undefined,
+      encodeMs: await this.#log?.encodeMs(),
       prefillMs: timings?.prompt_ms,
     };
   }

@@ -7,6 +7,7 @@ import { compare, type Figures, type Ratios, summarise } from './figures.ts';
 import { NativeContender } from './nativeContender.ts';
 import type { BenchOptions } from './options.ts';
 import { PeerContender } from './peerContender.ts';
+import { PeerLog } from './peerLog.ts';
 import { fullPlan, type Plan, quickPlan } from './plan.ts';
 import { Round, type RoundFigures } from './round.ts';
 import { openSubject, type Subject } from './subject.ts';
@@ -20,7 +21,13 @@ export interface BenchReport {
   /** Of the engine process. */
   readonly peakResidentBytes: number;
   readonly ours: Figures;
-  readonly peer?: { readonly name: string; readonly figures: Figures; readonly ratios: Ratios };
+  readonly peer?: {
+    readonly name: string;
+    readonly figures: Figures;
+    readonly ratios: Ratios;
+    /** Whether its encode time is a difference of two first tokens, see `Round`. */
+    readonly encodeIsEstimate: boolean;
+  };
 }
 
 /** Measures; `onProgress` hears what is being done. @throws AfterimageError what the model or the engine says */
@@ -31,7 +38,10 @@ export async function runBench(
   const where = await environment();
   onProgress('preparing the model');
   const subject = await openSubject(options.model);
-  const plan = options.quick ? quickPlan : fullPlan;
+  const plan = {
+    ...(options.quick ? quickPlan : fullPlan),
+    ...(options.turns !== undefined && { turns: options.turns }),
+  };
   const { model, mmproj } = subject.paths;
   const engine = startNativeEngine(
     {
@@ -46,8 +56,10 @@ export async function runBench(
     const info = await engine.ready();
     const { answerToken } = subject.vocabulary;
     const ours = new NativeContender(engine, info.maxRunning, answerToken);
+    const peerLog = options.peerLogPath === undefined ? undefined : await PeerLog.follow(options.peerLogPath);
     const peer =
-      options.peerUrl && (await PeerContender.connect(options.peerUrl, answerToken, info.parameters));
+      options.peerUrl &&
+      (await PeerContender.connect(options.peerUrl, answerToken, info.parameters, peerLog));
     const memory = new PeakMemory(engine);
     const figures = await alternate(
       peer ? [ours, peer] : [ours],
@@ -72,7 +84,12 @@ export async function runBench(
       ours: oursFigures,
       ...(peer &&
         peerFigures && {
-          peer: { name: peer.name, figures: peerFigures, ratios: compare(oursFigures, peerFigures) },
+          peer: {
+            name: peer.name,
+            figures: peerFigures,
+            ratios: compare(oursFigures, peerFigures),
+            encodeIsEstimate: peerLog === undefined,
+          },
         }),
     };
   } finally {

@@ -42,7 +42,12 @@ function speedRows({ ours, peer, plan }: BenchReport): Row[] {
   const most = ours.decode.at(-1)?.sequences;
   return [
     withPeer(['', 'ours'], peer?.name, 'ours/peer'),
-    row('encode ms', ours.encodeMs, theirs?.encodeMs, peer && "the peer's is an estimate"),
+    row(
+      'encode ms',
+      ours.encodeMs,
+      theirs?.encodeMs,
+      peer?.encodeIsEstimate ? "the peer's is an estimate" : '',
+    ),
     row('fresh picture, first token ms', ours.freshPictureFirstTokenMs, theirs?.freshPictureFirstTokenMs),
     row(
       `prefill tokens/s, ${plan.prefillTokens} tokens`,
