@@ -14,6 +14,7 @@ const table = {
   ggml_free: ['void', 'void*'],
   ggml_tensor_overhead: ['size_t'],
   ggml_graph_overhead_custom: ['size_t', 'size_t', 'bool'],
+  ggml_is_empty: ['bool', 'uint8_t*'],
   ggml_nbytes: ['size_t', 'void*'],
   ggml_row_size: ['size_t', 'int', 'int64'],
   ggml_quantize_chunk: ['size_t', 'int', 'float*', 'uint8_t*', 'int64', 'int64', 'int64', 'float*'],

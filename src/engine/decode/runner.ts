@@ -3,6 +3,7 @@ import { addressOf, callAsync, type Pointer, viewFloats } from '../../llama/bind
 import type { Llama } from '../../llama/llama.ts';
 import type { Native } from '../../llama/native.ts';
 import { Candidates } from './candidates.ts';
+import { DecodeAbort, DecodeAborted } from './decodeAbort.ts';
 import { type KvType, kvTypeId } from './kvType.ts';
 import type { Sampler } from './sampler.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -43,6 +44,7 @@ export interface ImageSlice {
 }
 
 const decodeOk = 0;
+const decodeAborted = 2;
 /** A batch of up to this many tokens is run on the main thread while such batches take less than `quickMs`. */
 const quickBatchTokens = 8;
 const quickMs = 2;
@@ -60,16 +62,24 @@ export class Runner {
   readonly #context: Pointer;
   readonly #memory: Pointer;
   readonly #batch: BatchArrays;
+  readonly #abort: DecodeAbort;
   #candidates: Candidates | undefined;
   /** Running average of what small batches took; they start on the worker thread. */
   #quickBatchMs = Number.POSITIVE_INFINITY;
   #disposed = false;
 
-  private constructor(llama: Llama, model: Pointer, context: Pointer, options: RunnerOptions) {
+  private constructor(
+    llama: Llama,
+    model: Pointer,
+    context: Pointer,
+    abort: DecodeAbort,
+    options: RunnerOptions,
+  ) {
     this.#llama = llama;
     this.#model = model;
     this.#context = context;
     this.#memory = llama.llama_get_memory(context);
+    this.#abort = abort;
     this.#batch = new BatchArrays(options.batchTokens, options.maxSequences);
     this.options = options;
     this.vocabulary = new Vocabulary(llama, llama.llama_model_get_vocab(model));
@@ -91,6 +101,7 @@ export class Runner {
         reason: 'the engine library refused it; its log lines say why',
       });
     }
+    const abort = new DecodeAbort(native);
     const context = await callAsync(llama.llama_init_from_model, model, {
       ...llama.llama_context_default_params(),
       n_ctx: options.kvCells,
@@ -108,6 +119,8 @@ export class Runner {
       kv_unified: true,
       offload_kqv: options.gpu,
       op_offload: options.gpu,
+      abort_callback: abort.callback,
+      abort_callback_data: abort.data,
     });
     if (!context) {
       llama.llama_model_free(model);
@@ -117,10 +130,13 @@ export class Runner {
       });
     }
     if (options.threadPool) llama.llama_attach_threadpool(context, options.threadPool, options.threadPool);
-    return new Runner(llama, model, context, options);
+    return new Runner(llama, model, context, abort, options);
   }
 
-  /** Decodes tokens of any sequences together. Logits of those that want them stay readable until the next decode. */
+  /**
+   * Decodes tokens of any sequences together. Logits of those that want them stay readable until the next decode.
+   * @throws DecodeAborted
+   */
   async decodeTokens(entries: readonly BatchToken[]): Promise<void> {
     const batch = this.#batch;
     for (const [index, entry] of entries.entries()) {
@@ -135,6 +151,7 @@ export class Runner {
   /**
    * Decodes a slice of an image. M-RoPE positions come as four arrays (time, row, column, 0), one after another; all
    * tokens of a still image share one time position.
+   * @throws DecodeAborted
    */
   async decodeImage(slice: ImageSlice): Promise<void> {
     const { firstToken, tokenCount, columns, position } = slice;
@@ -151,6 +168,11 @@ export class Runner {
     const width = this.embeddingWidth;
     const features = slice.features.subarray(firstToken * width, (firstToken + tokenCount) * width);
     await this.#decode(batch.struct(tokenCount, 'features', addressOf(features)), tokenCount);
+  }
+
+  /** Has the decode that runs now, if one does, reject with DecodeAborted; what it was to add is not in the memory then. */
+  abortDecode(): void {
+    this.#abort.request();
   }
 
   /** Samples from the logits of one entry of the last `decodeTokens`, and tells the sampler about its choice. */
@@ -209,6 +231,7 @@ export class Runner {
   async #decode(batch: Record<string, unknown>, tokens: number): Promise<void> {
     const { llama_decode } = this.#llama;
     const isQuick = tokens <= quickBatchTokens && this.#quickBatchMs < quickMs;
+    this.#abort.reset();
     const started = performance.now();
     const status = isQuick
       ? llama_decode(this.#context, batch)
@@ -218,6 +241,7 @@ export class Runner {
       this.#quickBatchMs =
         this.#quickBatchMs === Number.POSITIVE_INFINITY ? elapsed : 0.9 * this.#quickBatchMs + 0.1 * elapsed;
     }
+    if (status === decodeAborted) throw new DecodeAborted();
     if (status !== decodeOk) throw failure('engine_failed', { reason: `llama_decode answered ${status}` });
   }
 }

@@ -1,6 +1,9 @@
-/** Longest time one slice should take: while others are answering, and while nobody is (an abort waits for a slice). */
+/**
+ * Longest time one slice should take: while others are answering, and while nobody is. Whoever comes meanwhile waits
+ * for its end.
+ */
 const sliceMsWhileAnswering = 150;
-const sliceMsAlone = 1000;
+const sliceMsAlone = 2000;
 const minSliceTokens = 16;
 
 /** Measured prefill speed, and how many prompt tokens one slice may have by it. */

@@ -1,4 +1,5 @@
 import { type AfterimageError, failure } from '../../core/errors.ts';
+import { DecodeAborted } from '../decode/decodeAbort.ts';
 import type { Runner } from '../decode/runner.ts';
 import { type ImageSegment, segmentCells } from '../prompt/segment.ts';
 import type { Planner } from '../state/planner.ts';
@@ -41,7 +42,8 @@ interface PromptImage {
 /**
  * Continuous batching. Each step decodes the next token of every running sequence together with a bounded slice of one
  * prompt, then a slice of one image's prompt tokens and one of an encode; so between two tokens of a running answer there are
- * at most these slices of other requests. An abort takes effect before the next step.
+ * at most these slices of other requests. An abort takes effect before the next step, and ends a step that works for
+ * nobody else.
  *
  * Cost of a step outside the model: one entry per running sequence; admissions are looked at only when something changed.
  */
@@ -57,6 +59,8 @@ export class Scheduler {
   readonly #step: DecodeStep;
   /** In order of arrival. */
   readonly #running: Sequence[] = [];
+  /** Whom the native decode that runs now works for. */
+  #decoding: readonly Sequence[] = [];
   #forgetting: (readonly [tenant: string, session?: string | undefined])[] = [];
   #admissionsChanged = false;
   /** Something happened since the last step began: looked at before sleeping, so that no wake-up is lost. */
@@ -117,6 +121,7 @@ export class Scheduler {
   abort(sequence: Sequence): void {
     if (sequence.phase === 'finished') return;
     sequence.abortRequested = true;
+    if (this.#decoding.every(({ abortRequested }) => abortRequested)) this.#runner.abortDecode();
     this.wake();
   }
 
@@ -138,9 +143,10 @@ export class Scheduler {
     this.#wakeUp = undefined;
   }
 
-  /** Stops after the current step; everything unfinished fails with `reason`. */
+  /** Stops within the current step; everything unfinished fails with `reason`. */
   async stop(reason: AfterimageError): Promise<void> {
     this.#stopped = true;
+    this.#runner.abortDecode();
     clearInterval(this.#ticker);
     this.wake();
     await this.#loop;
@@ -302,15 +308,19 @@ export class Scheduler {
 
   /** After a failed native call the memory of everything it touched is unknown: those sequences fail and are forgotten. */
   async #attempt<T>(involved: readonly Sequence[], decode: () => Promise<T>): Promise<T | undefined> {
+    this.#decoding = involved;
     try {
       return await decode();
     } catch (error) {
+      if (error instanceof DecodeAborted) return undefined;
       for (const sequence of involved) {
         if (sequence.slot) this.cache.discard(sequence.slot);
         sequence.slot = undefined;
         this.#fail(sequence, error);
       }
       return undefined;
+    } finally {
+      this.#decoding = [];
     }
   }
 
