@@ -140,6 +140,13 @@ export const errorTable = {
     exit: 2,
     message: '{id} has expired: its session was idle for more than {idleSeconds} s.',
   },
+  picture_not_kept: {
+    ...request,
+    status: 410,
+    exit: 3,
+    message:
+      'Picture {number} of the session is needed again, but its pixels were not kept and nothing made of them is left. Send the picture again.',
+  },
   session_full: {
     ...request,
     exit: 3,

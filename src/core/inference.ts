@@ -4,6 +4,7 @@ import type {
   GenerateEvent,
   GenerateRequest,
   HeldSession,
+  ImageName,
   PrewarmResult,
   PromptCount,
   StateNode,
@@ -41,6 +42,12 @@ export interface InferencePort {
    * of them still live, and has the others forgotten.
    */
   heldSessions(): Promise<readonly HeldSession[]>;
+
+  /**
+   * Whether the features of a picture that a session of the tenant was asked about outlive an engine process, so that its pixels
+   * aren't needed for the session's life; waits for those that are just being written. They may be lost all the same, as a file may.
+   */
+  keepsFeatures(tenant: string, image: ImageName): Promise<boolean>;
 
   /** What is kept for a session, parents before children; empty for one that nothing is kept of. */
   stateTree(tenant: string, session: string): Promise<readonly StateNode[]>;

@@ -13,6 +13,9 @@ export interface ImageSource {
   readonly pixels: () => Promise<Uint8Array>;
 }
 
+/** A picture without its pixels. */
+export type ImageName = Omit<ImageSource, 'pixels'>;
+
 export type ContentPart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image'; readonly image: ImageSource };

@@ -8,6 +8,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   HeldSession,
+  ImageName,
   ImageSource,
   PrewarmResult,
   PromptCount,
@@ -25,6 +26,7 @@ import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
 import { type EngineParts, loadParts } from './loadParts.ts';
 import { totalCells } from './prompt/commonPrefix.ts';
+import { imageKey } from './prompt/imageKey.ts';
 import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
@@ -172,6 +174,10 @@ export class Engine implements InferencePort {
 
   heldSessions(): Promise<readonly HeldSession[]> {
     return this.#parts.state.sessions();
+  }
+
+  async keepsFeatures(tenant: string, image: ImageName): Promise<boolean> {
+    return this.#encodes.persist(tenant, imageKey(image));
   }
 
   async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {

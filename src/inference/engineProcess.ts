@@ -6,6 +6,7 @@ import type {
   GenerateEvent,
   GenerateRequest,
   HeldSession,
+  ImageName,
   PrewarmResult,
   PromptCount,
   StateNode,
@@ -113,6 +114,12 @@ export class EngineProcess implements InferencePort {
   async heldSessions(): Promise<readonly HeldSession[]> {
     const { child } = await this.#available();
     return (await child.call({ type: 'heldSessions' }).reply('sessions')).sessions;
+  }
+
+  async keepsFeatures(tenant: string, { digest, width, height }: ImageName): Promise<boolean> {
+    const { child } = await this.#available();
+    const image = { digest, width, height };
+    return (await child.call({ type: 'keepsFeatures', tenant, image }).reply('kept')).kept;
   }
 
   async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {

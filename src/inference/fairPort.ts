@@ -6,6 +6,7 @@ import type {
   GenerateEvent,
   GenerateRequest,
   HeldSession,
+  ImageName,
   PrewarmResult,
   PromptCount,
   StateNode,
@@ -66,6 +67,10 @@ export class FairPort implements InferencePort {
 
   heldSessions(): Promise<readonly HeldSession[]> {
     return this.#engine.heldSessions();
+  }
+
+  keepsFeatures(tenant: string, image: ImageName): Promise<boolean> {
+    return this.#engine.keepsFeatures(tenant, image);
   }
 
   stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {

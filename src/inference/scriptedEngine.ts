@@ -219,6 +219,10 @@ export class ScriptedEngine implements InferencePort {
     return [];
   }
 
+  async keepsFeatures(): Promise<boolean> {
+    return false;
+  }
+
   async stateTree(): Promise<readonly StateNode[]> {
     return [];
   }

@@ -126,6 +126,16 @@ test.each<[string, () => string, string]>([
     () => refused({ maxWaiting: '4', maxWaitingPerTenant: '5' }),
     'maxWaitingPerTenant: must be at most maxWaiting, which is 4, got 5. [invalid_parameter]',
   ],
+  [
+    'features without a place for them',
+    () => refused({ retention: 'features', stateDiskBytes: '0' }),
+    'retention: features needs disk for them, but stateDiskBytes is 0. [invalid_parameter]',
+  ],
+  [
+    'a place for what is not kept',
+    () => refused({ retention: 'none', stateDiskBytes: '1000' }),
+    'stateDiskBytes: must be 0 or left out with the retention none, got 1000. [invalid_parameter]',
+  ],
 ])('refuses %s', (_, message, expected) => {
   expect(message()).toBe(expected);
 });

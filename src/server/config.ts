@@ -35,6 +35,15 @@ export function loadConfig({ flags, environment }: ConfigSources): ServerConfig 
     const problem = `must be at most maxWaiting, which is ${config.maxWaiting}, got ${config.maxWaitingPerTenant}`;
     throw failure('invalid_parameter', { param: 'maxWaitingPerTenant', problem });
   }
+  const { retention, stateDiskBytes } = config;
+  if (retention === 'features' && stateDiskBytes === 0) {
+    const problem = 'features needs disk for them, but stateDiskBytes is 0';
+    throw failure('invalid_parameter', { param: 'retention', problem });
+  }
+  if (retention === 'none' && values.stateDiskBytes !== undefined && stateDiskBytes > 0) {
+    const problem = `must be 0 or left out with the retention none, got ${stateDiskBytes}`;
+    throw failure('invalid_parameter', { param: 'stateDiskBytes', problem });
+  }
   return { ...config, dataFolder: resolve(config.dataFolder) };
 }
 

@@ -2,7 +2,7 @@ import type { EngineConfig } from '../engine/config.ts';
 import type { GatewayConfig } from '../gateway/config.ts';
 import type { Principal } from '../gateway/parts.ts';
 import type { KeyOwner } from '../keys/keyTable.ts';
-import type { SessionConfig } from '../session/config.ts';
+import { defaultSessionConfig, type SessionConfig } from '../session/config.ts';
 import { stateFolder } from './dataFolder.ts';
 import type { ServerConfig } from './settings.ts';
 import { readStateKey } from './stateKey.ts';
@@ -15,7 +15,8 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
     gpu,
     maxRunning,
     kvType: config.kvType,
-    ...{ featureType: config.featureType, hotIdleMs, ramIdleMs, stateDiskBytes, reserveBytes },
+    ...{ featureType: config.featureType, hotIdleMs, ramIdleMs, reserveBytes },
+    stateDiskBytes: config.retention === 'none' ? 0 : stateDiskBytes,
     unownedTtlMs: idleTtlMs,
     suspendMs: drainMs,
     stateFolder: stateFolder(dataFolder),
@@ -29,11 +30,16 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
   };
 }
 
+/** Pixels of a request that nothing keeps may be needed until the request's turn has come. */
+const unkeptPixelsMs = 60_000;
+
 export function sessionConfigOf(config: ServerConfig): Partial<SessionConfig> {
   const { idleTtlMs, fileTtlMs, maxTurnMs, leaseWaitMs, maxRecordBytes, tenants } = config;
-  const { pixelCacheBytes, eventLogBytes } = config;
+  const { pixelCacheBytes, eventLogBytes, retention } = config;
   return {
     ...{ idleTtlMs, fileTtlMs, maxTurnMs, leaseWaitMs, maxRecordBytes, pixelCacheBytes, eventLogBytes },
+    retention,
+    unheldMs: retention === 'pixels' ? defaultSessionConfig.unheldMs : unkeptPixelsMs,
     idleTtlMsOf: (tenant) => (Object.hasOwn(tenants, tenant) ? tenants[tenant]?.idleTtlMs : undefined),
   };
 }

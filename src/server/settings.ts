@@ -4,7 +4,7 @@ import { featureTypes } from '../engine/vision/featurePacking.ts';
 import { weightTypes } from '../engine/vision/weightType.ts';
 import { defaultGatewayConfig as gateway } from '../gateway/config.ts';
 import { gpuChoices } from '../llama/libraries.ts';
-import { maxIdleTtlMs, defaultSessionConfig as session } from '../session/config.ts';
+import { maxIdleTtlMs, retentions, defaultSessionConfig as session } from '../session/config.ts';
 import { defaultDataFolder } from './dataFolder.ts';
 import { notAnObject, oneOf, onOrOff, tenantName, text, texts, whole } from './settingTypes.ts';
 
@@ -97,6 +97,11 @@ export const settings = {
   idleTtlMs: whole(1_000, maxIdleTtlMs)
     .default(session.idleTtlMs)
     .describe('life of a session that nobody uses; then it and its pictures are gone'),
+  retention: oneOf(retentions)
+    .default(session.retention)
+    .describe(
+      'what is kept of pictures between turns: `pixels` all, `features` what the engine sealed on disk, `none` nothing on disk',
+    ),
   fileTtlMs: whole(1_000)
     .nullable()
     .default(session.fileTtlMs)

@@ -2,8 +2,6 @@ import { createHash } from 'node:crypto';
 import type { Store, StoredRecord } from '../store/port.ts';
 import type { SteadyClock } from './steadyClock.ts';
 
-/** A blob is put before anybody holds it; unheld for this long it goes. */
-const unheldMs = 10 * 60_000;
 /** How often it is checked that the holders of a blob still are. A crash can leave one that isn't. */
 const auditMs = 60 * 60_000;
 
@@ -27,13 +25,21 @@ const kind = 'blob';
 export class BlobHolders {
   readonly #store: Store;
   readonly #clock: SteadyClock;
+  /** A blob is put before anybody holds it; unheld for this long it goes. */
+  readonly #unheldMs: number;
   readonly #onFreed: (tenant: string, blobId: string) => void;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(store: Store, clock: SteadyClock, onFreed: (tenant: string, blobId: string) => void) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#onFreed = onFreed;
+  constructor(parts: {
+    store: Store;
+    clock: SteadyClock;
+    unheldMs: number;
+    onFreed: (tenant: string, blobId: string) => void;
+  }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#unheldMs = parts.unheldMs;
+    this.#onFreed = parts.onFreed;
   }
 
   /** `known` says that the tenant had the same bytes already. Without a holder they must be held soon. */
@@ -88,6 +94,21 @@ export class BlobHolders {
     });
   }
 
+  /** Whether this one does. */
+  async isHeldBy(tenant: string, blobId: string, holder: Holder): Promise<boolean> {
+    return (await this.#read(tenant, blobId))?.value.holders.includes(holder) ?? false;
+  }
+
+  /** Takes back a hold as if it had never been: whoever has just sent the same bytes still finds them. */
+  async letGo(tenant: string, blobId: string, holder: Holder): Promise<void> {
+    await this.#alone(async () => {
+      const before = await this.#read(tenant, blobId);
+      if (!before?.value.holders.includes(holder)) return;
+      const holders = before.value.holders.filter((other) => other !== holder);
+      await this.#write(tenant, blobId, before.version, { ...before.value, holders });
+    });
+  }
+
   /** Drops holders that are gone and blobs that nobody holds, with other work after each. Gives how many it looked at. */
   async audit(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
     return this.#alone(async () => {
@@ -126,7 +147,7 @@ export class BlobHolders {
   }
 
   async #write(tenant: string, id: string, version: number, record: BlobRecord): Promise<number> {
-    const expiresAtMs = this.#clock.nowMs() + (record.holders.length > 0 ? auditMs : unheldMs);
+    const expiresAtMs = this.#clock.nowMs() + (record.holders.length > 0 ? auditMs : this.#unheldMs);
     const value = Buffer.from(JSON.stringify(record));
     const written = await this.#store.records.compareAndSet(
       { tenant, kind, id },

@@ -3,6 +3,10 @@ import { failure } from '../core/errors.ts';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
+/** What is kept of pictures once a turn about them has ended, besides their size, their digest and what was said. */
+export const retentions = ['pixels', 'features', 'none'] as const;
+export type Retention = (typeof retentions)[number];
+
 export interface SessionConfig {
   /** Life of an idle session, and what a tenant's own setting replaces; at most `maxIdleTtlMs`. */
   readonly idleTtlMs: number;
@@ -21,6 +25,13 @@ export interface SessionConfig {
   /** No other process writes to this store: an intent that is not ours is a dead process's. */
   readonly exclusiveStore: boolean;
   readonly sweepIntervalMs: number;
+  /**
+   * `pixels`: what was uploaded. `features`: that only until the engine keeps features beyond its life. `none`: neither that nor
+   * vectors. Files that clients upload stay as long as they ask for.
+   */
+  readonly retention: Retention;
+  /** Uploaded bytes that no session and no file holds go after this long. */
+  readonly unheldMs: number;
   /** Life of an uploaded file that asks for none of its own; null keeps it until it is deleted. */
   readonly fileTtlMs: number | null;
   /** Memory for pictures at model size, so that a turn right after an upload needn't decode again. */
@@ -39,6 +50,8 @@ export const defaultSessionConfig: SessionConfig = {
   retryWindowMs: minuteMs,
   exclusiveStore: true,
   sweepIntervalMs: 2_000,
+  retention: 'pixels',
+  unheldMs: 10 * minuteMs,
   fileTtlMs: 24 * hourMs,
   pixelCacheBytes: 64 * 2 ** 20,
   eventLogBytes: 16 * 2 ** 20,

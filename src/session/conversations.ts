@@ -126,13 +126,13 @@ export class Conversations {
   /** With the items at the end of record and conversation, and their pictures held. */
   async #withItems(tenant: string, before: SessionRecord, input: readonly InputItem[]) {
     const serial = before.nextSerial;
-    const { items, pictures, newBlobIds } = await storeItems(tenant, before, input, {
+    const { items, pictures, newBlobIds, copiedBlobIds } = await storeItems(tenant, before, input, {
       serial,
       sources: { pictures: this.#pictures, sessions: this.#parts.sessions },
       field: 'items',
     });
     checkOutputs(itemsOf(before, before.conversation?.items ?? []), items, 'items');
-    await this.#parts.sessions.hold(tenant, before.session, newBlobIds);
+    await this.#parts.sessions.hold(tenant, before.session, newBlobIds, copiedBlobIds);
     const { record, runs } = appendItems({ ...before, pictures, nextSerial: serial + 1 }, items);
     const { conversation } = before;
     if (!conversation) throw new Error(`session ${before.session} is no conversation`);

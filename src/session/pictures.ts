@@ -18,7 +18,7 @@ export class Pictures {
   readonly #files: FileVault;
   readonly #cache: PixelCache;
   /** Several turns that need the same picture share one intake. */
-  readonly #underway = new Map<string, Promise<FittedPicture>>();
+  readonly #underway = new Map<string, Promise<FittedPicture | undefined>>();
 
   constructor(intake: PictureIntake, blobs: BlobHolders, files: FileVault, cacheBytes: number) {
     this.#intake = intake;
@@ -46,20 +46,28 @@ export class Pictures {
 
   /** @throws not_found, and what the intake throws when the bytes are no picture. */
   async measure(tenant: string, blobId: string, detail: PictureDetail): Promise<MeasuredPicture> {
-    const { digest, width, height } = await this.#fitted(tenant, blobId, detail);
+    const fitted = await this.#fitted(tenant, blobId, detail);
+    if (!fitted) throw notFound('picture', blobId);
+    const { digest, width, height } = fitted;
     return { blobId, detail, digest, width, height };
   }
 
-  source(tenant: string, { blobId, detail, digest, width, height }: PictureRecord): ImageSource {
+  /** `pixels` of what comes back throws picture_not_kept once they were let go of. */
+  source(tenant: string, { number, blobId, detail, digest, width, height }: PictureRecord): ImageSource {
     return {
       digest,
       width,
       height,
-      pixels: async () => (await this.#fitted(tenant, blobId, detail)).rgb,
+      pixels: async () => {
+        const fitted = await this.#fitted(tenant, blobId, detail);
+        if (!fitted) throw failure('picture_not_kept', { number });
+        return fitted.rgb;
+      },
     };
   }
 
-  async #fitted(tenant: string, blobId: string, detail: PictureDetail): Promise<FittedPicture> {
+  /** Undefined: the bytes are gone. */
+  async #fitted(tenant: string, blobId: string, detail: PictureDetail): Promise<FittedPicture | undefined> {
     const key = JSON.stringify([tenant, blobId, detail]);
     const cached = this.#cache.get(key);
     if (cached) return cached;
@@ -71,9 +79,14 @@ export class Pictures {
     return work;
   }
 
-  async #take(tenant: string, blobId: string, detail: PictureDetail, key: string): Promise<FittedPicture> {
+  async #take(
+    tenant: string,
+    blobId: string,
+    detail: PictureDetail,
+    key: string,
+  ): Promise<FittedPicture | undefined> {
     const bytes = await this.#blobs.get(tenant, blobId);
-    if (!bytes) throw notFound('picture', blobId);
+    if (!bytes) return undefined;
     const picture = await this.#intake.take(bytes, detail);
     this.#cache.put(key, picture);
     return picture;

@@ -21,6 +21,7 @@ import { KeyedLease } from './lease.ts';
 import { LiveTurn, LiveTurns, TurnCancelled, type TurnEvent } from './liveTurn.ts';
 import type { PictureIntake } from './pictureIntake.ts';
 import { Pictures } from './pictures.ts';
+import { PixelRetention } from './pixelRetention.ts';
 import { ReplyPointers } from './replyPointers.ts';
 import { Responses } from './responses.ts';
 import { SessionEdits } from './sessionEdits.ts';
@@ -66,6 +67,7 @@ export class SessionManager {
   readonly #protocol: TurnProtocol;
   readonly #sessions: SessionStore;
   readonly #pictures: Pictures;
+  readonly #retention: PixelRetention;
   readonly #memory: EngineMemory;
   readonly #sweeper: Sweeper;
   readonly #logs: BackgroundLogs;
@@ -80,7 +82,12 @@ export class SessionManager {
     const live = this.#live;
     const counters = this.#counters;
     const logs = new BackgroundLogs(config.eventLogBytes);
-    const blobs = new BlobHolders(store, clock, (tenant, blobId) => this.#pictures.drop(tenant, blobId));
+    const blobs = new BlobHolders({
+      store,
+      clock,
+      unheldMs: config.unheldMs,
+      onFreed: (tenant, blobId) => this.#pictures.drop(tenant, blobId),
+    });
     const vault = new FileVault(store, blobs, clock);
     const pictures = new Pictures(intake, blobs, vault, config.pixelCacheBytes);
     const pointers = new ReplyPointers(store.records, clock);
@@ -98,10 +105,12 @@ export class SessionManager {
     const shared = { sessions, intents, leases: new KeyedLease(), clock, config, counters };
     const edits = new SessionEdits(shared);
     const removal = new SessionRemoval(edits, live);
+    this.#retention = new PixelRetention({ retention: config.retention, engine, blobs, onProblem });
     this.#turnParts = {
       ...shared,
       engine,
       pictures,
+      retention: this.#retention,
       pointers,
       live,
       failpoint,
@@ -162,6 +171,7 @@ export class SessionManager {
     for (const turn of this.#live.all) turn.abort(failure('draining', {}));
     await ended;
     await this.#sweeper.idle();
+    await this.#retention.idle();
   }
 
   /** Removes what has expired. Runs by itself every few seconds once started. */

@@ -127,10 +127,16 @@ export class SessionStore {
     };
   }
 
-  /** Holds blobs for a session that is about to show them. @throws not_found, holding none */
-  async hold(tenant: string, session: string, blobIds: readonly string[]): Promise<void> {
+  /** Holds blobs for a session that is about to show them. @throws not_found for one that must not be gone, holding none */
+  async hold(
+    tenant: string,
+    session: string,
+    blobIds: readonly string[],
+    mayBeGone: ReadonlySet<string>,
+  ): Promise<void> {
     for (const [index, blobId] of blobIds.entries()) {
       if (await this.#blobs.hold(tenant, blobId, `session:${session}`)) continue;
+      if (mayBeGone.has(blobId)) continue;
       await this.#release(tenant, session, blobIds.slice(0, index));
       throw notFound('picture', blobId);
     }

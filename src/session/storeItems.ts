@@ -10,7 +10,7 @@ import {
   type TextPart,
   withParts,
 } from './items.ts';
-import type { Pictures } from './pictures.ts';
+import type { MeasuredPicture, Pictures } from './pictures.ts';
 import type { PictureRecord, SessionRecord } from './record.ts';
 import { findItem } from './references.ts';
 import type { SessionStore } from './sessionStore.ts';
@@ -21,6 +21,8 @@ export interface ItemsToStore {
   readonly pictures: readonly PictureRecord[];
   /** Blobs that the session didn't show before: they must be held before the record is written. */
   readonly newBlobIds: readonly string[];
+  /** Those of them that may be gone: another session of the tenant, whose pictures these were, may do without their pixels. */
+  readonly copiedBlobIds: ReadonlySet<string>;
 }
 
 export interface ItemSources {
@@ -41,33 +43,40 @@ export async function storeItems(
   const { pictures: intake, sessions } = sources;
   const pictures = [...record.pictures];
 
-  const keepPicture = async (
-    blobId: string,
-    detail: PictureDetail,
-    { fileId, vector }: { fileId?: string | undefined; vector: string | null },
-  ): Promise<StoredPicturePart> => {
-    let picture = pictures.find((known) => known.blobId === blobId && known.detail === detail);
-    if (!picture) {
-      const number = Math.max(0, ...pictures.map((known) => known.number)) + 1;
-      picture = { number, ...(await intake.measure(tenant, blobId, detail)), vector };
-      pictures.push(picture);
-    }
-    return { type: 'input_image', picture: picture.number, ...(fileId !== undefined && { fileId }) };
+  const copiedBlobIds = new Set<string>();
+
+  const keptPart = ({ number }: PictureRecord, fileId: string | undefined): StoredPicturePart => ({
+    type: 'input_image',
+    picture: number,
+    ...(fileId !== undefined && { fileId }),
+  });
+  const known = (blobId: string, detail: PictureDetail): PictureRecord | undefined =>
+    pictures.find((picture) => picture.blobId === blobId && picture.detail === detail);
+  const add = (picture: MeasuredPicture & Pick<PictureRecord, 'vector'>): PictureRecord => {
+    const number = Math.max(0, ...pictures.map((other) => other.number)) + 1;
+    const added = { ...picture, number };
+    pictures.push(added);
+    return added;
   };
 
-  const keepGiven = async (part: InputPicturePart): Promise<StoredPicturePart> =>
-    keepPicture(await intake.blobOf(tenant, part), part.detail ?? 'auto', {
-      fileId: part.fileId,
-      vector: null,
-    });
+  const keepGiven = async (part: InputPicturePart): Promise<StoredPicturePart> => {
+    const blobId = await intake.blobOf(tenant, part);
+    const detail = part.detail ?? 'auto';
+    copiedBlobIds.delete(blobId);
+    const picture =
+      known(blobId, detail) ?? add({ ...(await intake.measure(tenant, blobId, detail)), vector: null });
+    return keptPart(picture, part.fileId);
+  };
 
   const copy = async (id: string, place: string): Promise<StoredItem> => {
     const { item, record: source } = await findItem(tenant, id, record, sessions);
     const { outputErased: _erased, tokens, calls, ...rest } = item;
-    const parts = await mapPictures(partsOf(rest), ({ picture: number, fileId }) => {
-      const picture = source.pictures.find((known) => known.number === number);
+    const parts = await mapPictures(partsOf(rest), async ({ picture: number, fileId }) => {
+      const picture = source.pictures.find((other) => other.number === number);
       if (!picture) throw new Error(`session ${source.session} has no picture ${number}`);
-      return keepPicture(picture.blobId, picture.detail, { fileId, vector: picture.vector });
+      const { blobId, detail } = picture;
+      if (!pictures.some((other) => other.blobId === blobId)) copiedBlobIds.add(blobId);
+      return keptPart(known(blobId, detail) ?? add(picture), fileId);
     });
     // Tokens of an answer with calls are true of all its items together only.
     const own = tokens !== undefined && calls === undefined ? { tokens } : {};
@@ -99,7 +108,7 @@ export async function storeItems(
   }
   const before = new Set(record.pictures.map(({ blobId }) => blobId));
   const newBlobIds = [...new Set(pictures.map(({ blobId }) => blobId))].filter((id) => !before.has(id));
-  return { items, pictures, newBlobIds };
+  return { items, pictures, newBlobIds, copiedBlobIds };
 }
 
 /** One after the other: two parts may show the same picture. */

@@ -23,6 +23,7 @@ export interface TurnDraft {
   /** Items of the context that `generate` doesn't have. */
   readonly droppedItems: number;
   readonly newBlobIds: readonly string[];
+  readonly copiedBlobIds: ReadonlySet<string>;
 }
 
 /** @throws not_found, invalid_parameter, and what intake and engine throw */
@@ -80,7 +81,14 @@ export async function draftTurn(
       ? await itemsToDrop(items, contextCount, { engine: parts.engine, promptOf, maxOutputTokens })
       : 0;
   const generate = promptOf(withoutOldest(items, droppedItems));
-  return { record, response, generate, droppedItems, newBlobIds: stored.newBlobIds };
+  return {
+    record,
+    response,
+    generate,
+    droppedItems,
+    newBlobIds: stored.newBlobIds,
+    copiedBlobIds: stored.copiedBlobIds,
+  };
 }
 
 /** 66 bits: enough to tell a change from none, and every turn keeps one. */

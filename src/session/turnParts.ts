@@ -5,6 +5,7 @@ import type { Intents } from './intents.ts';
 import type { KeyedLease } from './lease.ts';
 import type { LiveTurns } from './liveTurn.ts';
 import type { Pictures } from './pictures.ts';
+import type { PixelRetention } from './pixelRetention.ts';
 import type { ReplyPointers } from './replyPointers.ts';
 import type { SessionStore } from './sessionStore.ts';
 import type { SteadyClock } from './steadyClock.ts';
@@ -26,6 +27,7 @@ export interface TurnParts {
   readonly engine: InferencePort;
   readonly sessions: SessionStore;
   readonly pictures: Pictures;
+  readonly retention: PixelRetention;
   readonly pointers: ReplyPointers;
   readonly intents: Intents;
   readonly leases: KeyedLease;

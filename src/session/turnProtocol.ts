@@ -91,7 +91,7 @@ export class TurnProtocol {
     const draft = await draftTurn({ tenant, request, base }, before, parts);
     turn.signal.throwIfAborted();
     live.place(turn, session, draft.response.serial);
-    await sessions.hold(tenant, session, draft.newBlobIds);
+    await sessions.hold(tenant, session, draft.newBlobIds, draft.copiedBlobIds);
     let begun: OpenSession;
     try {
       await failpoint('pictures-held');
@@ -152,17 +152,18 @@ export class TurnProtocol {
 
   async #answer(turn: LiveTurn, begun: OpenSession, draft: TurnDraft): Promise<TurnEvent> {
     const { log } = turn;
-    const { sessions, clock, failpoint, counters } = this.#parts;
+    const { sessions, clock, failpoint, counters, retention } = this.#parts;
     await failpoint('intent-written');
     log.append({ type: 'started', response: startedView(begun.record, draft.response), replayed: false });
     const { response, items, vectors } = await runDraft(turn, draft, this.#parts);
     await failpoint('generated');
-    const next = commitTurn(begun.record, response, items, vectors);
+    const next = commitTurn(begun.record, response, items, retention.keepsVectors ? vectors : []);
     const nowMs = clock.nowMs();
     const committed = await sessions.save(begun, next, { expiresAtMs: nowMs + next.idleTtlMs });
     if (!committed) throw failure('version_conflict', {});
     counters.commits++;
     await failpoint('committed');
+    retention.committed(turn.tenant, next);
     return finishedEvent(committed);
   }
 

@@ -39,6 +39,10 @@ export class PlannedEngine implements InferencePort {
     return [];
   }
 
+  async keepsFeatures(): Promise<boolean> {
+    return false;
+  }
+
   async stateTree(): Promise<[]> {
     return [];
   }

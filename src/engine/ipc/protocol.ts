@@ -3,6 +3,7 @@ import type {
   EngineStats,
   GenerateResult,
   HeldSession,
+  ImageName,
   PrewarmResult,
   PromptCount,
   StateNode,
@@ -17,8 +18,9 @@ import type { WireRequest } from './wireRequest.ts';
  * `serialization: 'advanced'` (typed arrays travel as bytes).
  *
  * `start` comes first and is answered by `ready` or `failed`; nothing else is sent before `ready`. `generate`, `prewarm`,
- * `countTokens`, `forget`, `heldSessions`, `stateTree` and `stats` open a call under an id that is never used again in this process; the engine closes it with exactly
- * one of `done`, `prewarmed`, `finished`, `count`, `sessions`, `nodes`, `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
+ * `countTokens`, `forget`, `heldSessions`, `keepsFeatures`, `stateTree` and `stats` open a call under an id that is never used again
+ * in this process; the engine closes it with exactly one of `done`, `prewarmed`, `finished`, `count`, `sessions`, `kept`, `nodes`,
+ * `stats`, `aborted` or `error`. `abort` for a closed call means nothing.
  */
 export type ToEngine =
   | { readonly type: 'start'; readonly config: unknown }
@@ -41,6 +43,12 @@ export type EngineCall =
       readonly session?: string | undefined;
     }
   | { readonly type: 'heldSessions'; readonly id: number }
+  | {
+      readonly type: 'keepsFeatures';
+      readonly id: number;
+      readonly tenant: string;
+      readonly image: ImageName;
+    }
   | { readonly type: 'stateTree'; readonly id: number; readonly tenant: string; readonly session: string }
   | { readonly type: 'stats'; readonly id: number };
 
@@ -60,6 +68,7 @@ export type EngineReply =
   | { readonly type: 'prewarmed'; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: 'finished'; readonly id: number }
   | { readonly type: 'sessions'; readonly id: number; readonly sessions: readonly HeldSession[] }
+  | { readonly type: 'kept'; readonly id: number; readonly kept: boolean }
   | { readonly type: 'nodes'; readonly id: number; readonly nodes: readonly StateNode[] }
   | { readonly type: 'stats'; readonly id: number; readonly stats: EngineStats }
   | { readonly type: 'aborted'; readonly id: number }

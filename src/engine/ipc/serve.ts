@@ -130,6 +130,8 @@ async function answer(
       return { type: 'finished', id };
     case 'heldSessions':
       return { type: 'sessions', id, sessions: await port.heldSessions() };
+    case 'keepsFeatures':
+      return { type: 'kept', id, kept: await port.keepsFeatures(message.tenant, message.image) };
     case 'stateTree':
       return { type: 'nodes', id, nodes: await port.stateTree(message.tenant, message.session) };
     case 'stats':

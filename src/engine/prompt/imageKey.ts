@@ -1,6 +1,6 @@
-import type { ImageSource } from '../../core/request.ts';
+import type { ImageName } from '../../core/request.ts';
 
 /** Names an image within a tenant: the same picture at another size is another image. */
-export function imageKey({ digest, width, height }: Omit<ImageSource, 'pixels'>): string {
+export function imageKey({ digest, width, height }: ImageName): string {
   return `${digest}:${width}x${height}`;
 }

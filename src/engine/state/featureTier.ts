@@ -16,6 +16,7 @@ export class FeatureTier implements FeatureStore {
   readonly #logger: Logger;
   readonly #stored = new Map<string, Stored>();
   readonly #keyOf = new Map<string, string>();
+  readonly #saves = new Map<string, Promise<boolean>>();
 
   constructor(disk: DiskTier, owners: SharedOwners, logger: Logger) {
     this.#disk = disk;
@@ -46,19 +47,33 @@ export class FeatureTier implements FeatureStore {
   }
 
   /** What nobody shows stays off the disk, where nobody would remove it. */
-  save(tenant: string, imageKey: string, packed: Uint8Array): void {
-    if (this.has(tenant, imageKey) || !this.#owners.isUsed(tenant, imageKey)) return;
-    const object = { kind: 'features', tenant, scope: { image: imageKey }, meta: { imageKey } } as const;
-    this.#disk.write(object, packed).then(
-      (written) => this.found(written),
-      (error) => this.#logger.warn({ reason: String(error) }, 'state: features were not written to disk'),
-    );
+  async save(tenant: string, imageKey: string, packed: Uint8Array): Promise<boolean> {
+    if (this.has(tenant, imageKey)) return true;
+    if (!this.#owners.isUsed(tenant, imageKey)) return false;
+    const key = featureKey(tenant, imageKey);
+    let save = this.#saves.get(key);
+    if (!save) {
+      save = this.#write(tenant, imageKey, packed).finally(() => this.#saves.delete(key));
+      this.#saves.set(key, save);
+    }
+    return save;
   }
 
   found({ id, tenant, bytes, meta }: DiskObject): void {
     const key = featureKey(tenant, (meta as { imageKey: string }).imageKey);
     this.#stored.set(key, { id, bytes });
     this.#keyOf.set(id, key);
+  }
+
+  async #write(tenant: string, imageKey: string, packed: Uint8Array): Promise<boolean> {
+    const object = { kind: 'features', tenant, scope: { image: imageKey }, meta: { imageKey } } as const;
+    try {
+      this.found(await this.#disk.write(object, packed));
+      return true;
+    } catch (error) {
+      this.#logger.warn({ reason: String(error) }, 'state: features were not written to disk');
+      return false;
+    }
   }
 
   dropObjects(ids: readonly string[]): void {

@@ -3,10 +3,12 @@ import type { ResolvedEngineConfig } from '../config.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { keyBytes } from './disk/seal.ts';
 import { StateDisk } from './disk/stateDisk.ts';
+import { wipeStateFolder } from './disk/wipeStateFolder.ts';
 
 /**
- * Undefined when no folder is asked for, or it can't be opened: state is a cache, and an engine without it answers all the same.
- * @throws AfterimageError invalid_parameter for a key of another length
+ * Undefined when no folder is asked for, or no bytes in it, or it can't be opened: state is a cache, and an engine without it answers
+ * all the same. Without bytes, what an earlier engine left there goes: nobody would see to its end.
+ * @throws AfterimageError invalid_parameter for a key of another length, storage_* when what was left can't be removed
  */
 export async function openDisk(
   config: Pick<ResolvedEngineConfig, 'stateFolder' | 'stateKey' | 'stateDiskBytes' | 'reserveBytes'>,
@@ -15,7 +17,11 @@ export async function openDisk(
   onEvicted: (ids: readonly string[]) => void,
 ): Promise<StateDisk | undefined> {
   const { stateFolder: folder, stateKey, stateDiskBytes: maxBytes, reserveBytes } = config;
-  if (folder === undefined || maxBytes === 0) return undefined;
+  if (folder === undefined) return undefined;
+  if (maxBytes === 0) {
+    wipeStateFolder(folder);
+    return undefined;
+  }
   const masterKey = stateKey === undefined ? undefined : Buffer.from(stateKey, 'base64');
   if (masterKey && masterKey.length !== keyBytes) {
     const problem = `must be ${keyBytes} bytes as base64, got ${masterKey.length} bytes`;

@@ -165,7 +165,7 @@ describe('features that outlive the process', () => {
     const store: FeatureStore = {
       has: (tenant, key) => tenant === 't' && key === 'k',
       load,
-      save: (tenant, key) => saved.push(`${tenant} ${key}`),
+      save: async (tenant, key) => saved.push(`${tenant} ${key}`) > 0,
     };
     const encoder = new FakeEncoder();
     return { saved, encoder, queue: new EncodeQueue(encoder, { packing, store, maxBytes: 100 }, () => {}) };

@@ -18,8 +18,8 @@ export interface FeatureStore {
   has(tenant: string, imageKey: string): boolean;
   /** Undefined: they are not there after all. Never rejects. */
   load(tenant: string, imageKey: string): Promise<Uint8Array | undefined>;
-  /** In the background; may fail. */
-  save(tenant: string, imageKey: string, packed: Uint8Array): void;
+  /** Resolves with whether they are there, also when they were before. Never rejects. */
+  save(tenant: string, imageKey: string, packed: Uint8Array): Promise<boolean>;
 }
 
 /**
@@ -110,7 +110,7 @@ export class EncodeQueue {
       const packed = this.#packing.pack(order.job.features());
       if (!order.forgotten) {
         this.cache.put(order.tenant, order.imageKey, packed);
-        this.#store?.save(order.tenant, order.imageKey, packed);
+        void this.#store?.save(order.tenant, order.imageKey, packed);
       }
       // Rounded like those that are read back: whoever decodes them later decodes the same numbers.
       order.settle(this.#packing.unpack(packed));
@@ -124,6 +124,13 @@ export class EncodeQueue {
   has(tenant: string, imageKey: string): boolean {
     const isThere = this.cache.has(tenant, imageKey) || this.#store?.has(tenant, imageKey);
     return isThere || this.#orders.has(featureKey(tenant, imageKey));
+  }
+
+  /** Whether an image's features are in the store, or have come there. */
+  async persist(tenant: string, imageKey: string): Promise<boolean> {
+    if (this.#store?.has(tenant, imageKey)) return true;
+    const packed = this.cache.peek(tenant, imageKey);
+    return (packed && (await this.#store?.save(tenant, imageKey, packed))) ?? false;
   }
 
   /** Drops an image's features, and those that are being made as soon as who waits for them has them. */

@@ -82,9 +82,10 @@ export class KeyTable {
       .all() as unknown as ObjectRow[];
   }
 
-  leastRecentlyUsed(limit: number): ObjectRow[] {
+  /** What goes first: snapshots, then features, which may be all that is left of a picture; of each the least recently used. */
+  firstToGo(limit: number): ObjectRow[] {
     return this.#database
-      .prepare(`SELECT ${columns} ORDER BY o.used_ms LIMIT ?`)
+      .prepare(`SELECT ${columns} ORDER BY o.kind = 'features', o.used_ms LIMIT ?`)
       .all(limit) as unknown as ObjectRow[];
   }
 

@@ -210,7 +210,7 @@ export class StateFolder {
   #evictFor(bytes: number): string[] {
     const evicted: string[] = [];
     while (this.bytes + bytes > this.#options.maxBytes) {
-      const ids = this.#keys.leastRecentlyUsed(1).map(({ id }) => id);
+      const ids = this.#keys.firstToGo(1).map(({ id }) => id);
       if (ids.length === 0) break;
       this.remove(ids);
       evicted.push(...ids);

@@ -1,0 +1,63 @@
+import type { InferencePort } from '../core/inference.ts';
+import type { BlobHolders } from './blobHolders.ts';
+import type { Retention } from './config.ts';
+import type { PictureRecord, SessionRecord } from './record.ts';
+
+/**
+ * Lets the pixels of a session's pictures go once a turn has committed, if that is the policy. What a crash kept from going goes
+ * after the session's next turn, or with the session.
+ */
+export class PixelRetention {
+  readonly #retention: Retention;
+  readonly #engine: InferencePort;
+  readonly #blobs: BlobHolders;
+  readonly #onProblem: (error: unknown) => void;
+  readonly #underway = new Set<Promise<void>>();
+
+  constructor(parts: {
+    retention: Retention;
+    engine: InferencePort;
+    blobs: BlobHolders;
+    onProblem: (error: unknown) => void;
+  }) {
+    this.#retention = parts.retention;
+    this.#engine = parts.engine;
+    this.#blobs = parts.blobs;
+    this.#onProblem = parts.onProblem;
+  }
+
+  get keepsVectors(): boolean {
+    return this.#retention !== 'none';
+  }
+
+  /** In the background: nobody waits for it. */
+  committed(tenant: string, { session, pictures }: SessionRecord): void {
+    if (this.#retention === 'pixels') return;
+    const work = this.#letGo(tenant, session, pictures).catch(this.#onProblem);
+    this.#underway.add(work);
+    void work.then(() => this.#underway.delete(work));
+  }
+
+  /** Waits for what is under way. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#underway);
+  }
+
+  async #letGo(tenant: string, session: string, pictures: readonly PictureRecord[]): Promise<void> {
+    for (const picture of pictures) {
+      const { blobId } = picture;
+      if (!(await this.#blobs.isHeldBy(tenant, blobId, `session:${session}`))) continue;
+      // The same bytes at another detail are another picture to the engine.
+      const ofBlob = pictures.filter((other) => other.blobId === blobId);
+      if (await this.#isDispensable(tenant, ofBlob)) {
+        await this.#blobs.letGo(tenant, blobId, `session:${session}`);
+      }
+    }
+  }
+
+  async #isDispensable(tenant: string, pictures: readonly PictureRecord[]): Promise<boolean> {
+    if (this.#retention === 'none') return true;
+    for (const picture of pictures) if (!(await this.#engine.keepsFeatures(tenant, picture))) return false;
+    return true;
+  }
+}
