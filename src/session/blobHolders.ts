@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Store, StoredRecord } from '../store/port.ts';
+import type { RecordKey, Store, StoredRecord } from '../store/port.ts';
 import type { SteadyClock } from './steadyClock.ts';
 
 /** How often it is checked that the holders of a blob still are. A crash can leave one that isn't. */
@@ -13,6 +13,12 @@ interface BlobRecord {
 }
 
 export type Holder = `session:${string}` | `file:${string}`;
+
+export interface Hold {
+  readonly tenant: string;
+  readonly blobId: string;
+  readonly holder: Holder;
+}
 
 export const blobArea = 'upload';
 const kind = 'blob';
@@ -84,13 +90,21 @@ export class BlobHolders {
   }
 
   /** Gives the bytes that were freed: 0 while somebody else holds them. */
-  async release(tenant: string, blobId: string, holder: Holder): Promise<number> {
+  release(tenant: string, blobId: string, holder: Holder): Promise<number> {
+    return this.releaseAll([{ tenant, blobId, holder }]);
+  }
+
+  /** Many at once, which waits for the disk as often as one. Gives the bytes that were freed. */
+  async releaseAll(holds: readonly Hold[]): Promise<number> {
     return this.#alone(async () => {
-      const before = await this.#read(tenant, blobId);
-      if (!before) return 0;
-      const holders = before.value.holders.filter((other) => other !== holder);
-      const version = await this.#write(tenant, blobId, before.version, { ...before.value, holders });
-      return holders.length > 0 ? 0 : this.#remove(tenant, blobId, before.value.bytes, version);
+      const held = await this.#readHeld(holds);
+      if (held.length === 0) return 0;
+      // Marked as not stored first: after a crash in between whoever puts the same bytes stores them again.
+      await this.#writeAll(held.map(({ left, ...blob }) => ({ ...blob, value: left })));
+      const unheld = held.filter(({ left }) => left.holders.length === 0);
+      await Promise.all(unheld.map(({ key }) => this.#free(key.tenant, key.id)));
+      await this.#writeAll(unheld.map(({ key, version }) => ({ key, version: version + 1, value: null })));
+      return unheld.reduce((sum, { left }) => sum + left.bytes, 0);
     });
   }
 
@@ -125,10 +139,36 @@ export class BlobHolders {
     });
   }
 
-  async #remove(tenant: string, blobId: string, bytes: number, version: number): Promise<number> {
-    await this.#free(tenant, blobId);
-    await this.#store.records.delete({ tenant, kind, id: blobId }, version);
-    return bytes;
+  /** Blobs that there are, with what is left of their holders. */
+  async #readHeld(holds: readonly Hold[]): Promise<{ key: RecordKey; version: number; left: BlobRecord }[]> {
+    const byBlob = Map.groupBy(holds, ({ tenant, blobId }) => JSON.stringify([tenant, blobId]));
+    const held = [];
+    for (const [{ tenant, blobId, holder }, ...others] of byBlob.values() as Iterable<[Hold, ...Hold[]]>) {
+      const before = await this.#read(tenant, blobId);
+      if (!before) continue;
+      const { version, value } = before;
+      const leaving = new Set([holder, ...others.map((other) => other.holder)]);
+      const holders = value.holders.filter((one) => !leaving.has(one as Holder));
+      const stored = value.stored && holders.length > 0;
+      held.push({ key: { tenant, kind, id: blobId }, version, left: { ...value, holders, stored } });
+    }
+    return held;
+  }
+
+  async #writeAll(
+    writes: readonly { key: RecordKey; version: number; value: BlobRecord | null }[],
+  ): Promise<void> {
+    if (writes.length === 0) return;
+    const matched = await this.#store.records.writeAll(
+      writes.map(({ key, version: expectedVersion, value }) => ({
+        key,
+        expectedVersion,
+        value: value && Buffer.from(JSON.stringify(value)),
+        expiresAtMs: value && this.#expiryOf(value),
+      })),
+    );
+    const changed = writes[matched.indexOf(false)];
+    if (changed) throw new Error(`blob ${changed.key.id} was changed by another process`);
   }
 
   async #free(tenant: string, blobId: string): Promise<void> {
@@ -147,16 +187,12 @@ export class BlobHolders {
   }
 
   async #write(tenant: string, id: string, version: number, record: BlobRecord): Promise<number> {
-    const expiresAtMs = this.#clock.nowMs() + (record.holders.length > 0 ? auditMs : this.#unheldMs);
-    const value = Buffer.from(JSON.stringify(record));
-    const written = await this.#store.records.compareAndSet(
-      { tenant, kind, id },
-      version,
-      value,
-      expiresAtMs,
-    );
-    if (written === undefined) throw new Error(`blob ${id} was changed by another process`);
-    return written;
+    await this.#writeAll([{ key: { tenant, kind, id }, version, value: record }]);
+    return version + 1;
+  }
+
+  #expiryOf({ holders }: BlobRecord): number {
+    return this.#clock.nowMs() + (holders.length > 0 ? auditMs : this.#unheldMs);
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {

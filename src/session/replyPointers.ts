@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RecordStore } from '../store/port.ts';
+import type { RecordStore, RecordWrite } from '../store/port.ts';
 import type { SteadyClock } from './steadyClock.ts';
 
 /** Where the reply to a request is, or will be. Whether it is there only the session's record says. */
@@ -47,14 +47,24 @@ export class ReplyPointers {
     return (await this.#records.compareAndSet(key, seenVersion, value, expiresAtMs)) !== undefined;
   }
 
-  /** Removes those that lead to this session. */
-  async remove(tenant: string, session: string, ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      const record = await this.#records.get({ tenant, kind, id });
-      if (record && parse(record.value).session === session) {
-        await this.#records.delete({ tenant, kind, id }, record.version);
+  /** Removes, of those that each session names, the ones that lead to it. */
+  async remove(
+    named: readonly {
+      readonly tenant: string;
+      readonly session: string;
+      readonly pointers: readonly string[];
+    }[],
+  ): Promise<void> {
+    const writes: RecordWrite[] = [];
+    for (const { tenant, session, pointers } of named) {
+      for (const id of pointers) {
+        const record = await this.#records.get({ tenant, kind, id });
+        if (!record || parse(record.value).session !== session) continue;
+        const { key, version: expectedVersion } = record;
+        writes.push({ key, expectedVersion, value: null, expiresAtMs: null });
       }
     }
+    if (writes.length > 0) await this.#records.writeAll(writes);
   }
 
   async sweep(limit: number): Promise<number> {

@@ -1,6 +1,6 @@
 import { failure } from '../core/errors.ts';
 import type { RecordKey, Store, StoredRecord } from '../store/port.ts';
-import type { BlobHolders } from './blobHolders.ts';
+import type { BlobHolders, Hold } from './blobHolders.ts';
 import { notFound } from './notFound.ts';
 import type { SessionRecord } from './record.ts';
 import { decodeRecord, encodeRecord } from './recordCodec.ts';
@@ -143,9 +143,7 @@ export class SessionStore {
   }
 
   async #release(tenant: string, session: string, blobIds: readonly string[]): Promise<number> {
-    let bytes = 0;
-    for (const blobId of blobIds) bytes += await this.#blobs.release(tenant, blobId, `session:${session}`);
-    return bytes;
+    return this.#blobs.releaseAll(holdsOf(tenant, session, blobIds));
   }
 
   /** Takes back holds of blobs that the stored session doesn't show. */
@@ -169,18 +167,17 @@ export class SessionStore {
 
   /** Removes sessions that have expired and marks them as such, with other work between them; gives their number. */
   async sweep(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
-    const nowMs = this.#clock.nowMs();
-    const expired = await this.#store.records.takeExpired(kind, nowMs, limit);
-    // The others of the batch are out of the store already: they must not miss their end for one that is damaged.
+    const expired = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
+    const ended = expired.flatMap(({ key, value }) => this.#decoded(key, value));
+    // They are out of the store already: what fails here must not keep them from the rest of their end.
     const orReport = (work: Promise<unknown>): Promise<unknown> => work.catch(this.#onProblem);
-    const ended: { tenant: string; record: SessionRecord }[] = [];
-    for (const { key, value } of expired) await orReport(this.#mark(key, value, ended));
-    // Only now: no owner must find a session that is gone without its mark.
-    for (const { tenant, record } of ended) {
-      await orReport(this.#clearUp(tenant, record));
-      void this.#onGone(tenant, record.session);
-      await otherWork();
-    }
+    // First of all: no owner must find a session that is gone without its mark.
+    await orReport(this.#tombstones.put(ended));
+    await otherWork();
+    await orReport(this.#blobs.releaseAll(ended.flatMap(({ holds }) => holds)));
+    await otherWork();
+    await orReport(this.#pointers.remove(ended));
+    for (const { tenant, session } of ended) void this.#onGone(tenant, session);
     return expired.length;
   }
 
@@ -193,19 +190,20 @@ export class SessionStore {
     return this.#store.records.count(kind);
   }
 
-  async #mark(
-    { tenant, id }: RecordKey,
-    value: Uint8Array,
-    ended: { tenant: string; record: SessionRecord }[],
-  ): Promise<void> {
-    const record = decodeRecord(id, value);
-    await this.#tombstones.put(tenant, id, record.idleTtlMs);
-    ended.push({ tenant, record });
+  /** What there is to clear up; of a damaged record nobody can tell. */
+  #decoded({ tenant, id }: RecordKey, value: Uint8Array): Ended[] {
+    try {
+      return [endOf(tenant, decodeRecord(id, value))];
+    } catch (error) {
+      this.#onProblem(error);
+      return [];
+    }
   }
 
   async #clearUp(tenant: string, record: SessionRecord): Promise<Removed> {
-    const bytesFreed = await this.#release(tenant, record.session, blobIdsGone(record, undefined));
-    await this.#pointers.remove(tenant, record.session, record.pointers);
+    const end = endOf(tenant, record);
+    const bytesFreed = await this.#blobs.releaseAll(end.holds);
+    await this.#pointers.remove([end]);
     return {
       items: record.items.filter((item) => item !== null).length,
       responses: record.responses.length,
@@ -229,6 +227,30 @@ function open({ key, version, value, expiresAtMs }: StoredRecord): OpenSession {
     expiresAtMs: expiresAtMs ?? Number.POSITIVE_INFINITY,
     recordBytes: value.length,
   };
+}
+
+/** What is left to clear up when a session is gone. */
+interface Ended {
+  readonly tenant: string;
+  readonly session: string;
+  readonly idleTtlMs: number;
+  readonly pointers: readonly string[];
+  readonly holds: readonly Hold[];
+}
+
+function endOf(tenant: string, record: SessionRecord): Ended {
+  const { session, idleTtlMs, pointers } = record;
+  return {
+    tenant,
+    session,
+    idleTtlMs,
+    pointers,
+    holds: holdsOf(tenant, session, blobIdsGone(record, undefined)),
+  };
+}
+
+function holdsOf(tenant: string, session: string, blobIds: readonly string[]): Hold[] {
+  return blobIds.map((blobId) => ({ tenant, blobId, holder: `session:${session}` }));
 }
 
 function isExpired({ expiresAtMs }: StoredRecord, nowMs: number): boolean {

@@ -14,10 +14,18 @@ export class Tombstones {
     this.#clock = clock;
   }
 
-  async put(tenant: string, session: string, idleTtlMs: number): Promise<void> {
-    const value = Buffer.from(JSON.stringify(idleTtlMs));
+  async put(
+    ended: readonly { readonly tenant: string; readonly session: string; readonly idleTtlMs: number }[],
+  ): Promise<void> {
     const expiresAtMs = this.#clock.nowMs() + tombstoneMs;
-    await this.#records.compareAndSet({ tenant, kind, id: session }, 0, value, expiresAtMs);
+    await this.#records.writeAll(
+      ended.map(({ tenant, session, idleTtlMs }) => ({
+        key: { tenant, kind, id: session },
+        expectedVersion: 0,
+        value: Buffer.from(JSON.stringify(idleTtlMs)),
+        expiresAtMs,
+      })),
+    );
   }
 
   /** The idle time after which the session ended; undefined when it left no mark, or that is gone. */

@@ -23,6 +23,14 @@ export interface StoredRecord {
   readonly expiresAtMs: number | null;
 }
 
+/** A `compareAndSet`, or with null for a value a `delete` of that version. */
+export interface RecordWrite {
+  readonly key: RecordKey;
+  readonly expectedVersion: number;
+  readonly value: Uint8Array | null;
+  readonly expiresAtMs: number | null;
+}
+
 /**
  * Small records with compare-and-set. What a resolved write has written survives `kill -9` and a power cut.
  *
@@ -49,6 +57,12 @@ export interface RecordStore {
 
   /** Deletes if the version matches (any version when it is left out); false when there was nothing to delete. */
   delete(key: RecordKey, expectedVersion?: number): Promise<boolean>;
+
+  /**
+   * Does writes one after the other with one wait for the disk; says of each whether its version matched, else it changes
+   * nothing. A crash may leave all, none or the first of them done.
+   */
+  writeAll(writes: readonly RecordWrite[]): Promise<boolean[]>;
 
   /** Records of a tenant and kind in order of id (its UTF-8 bytes), after `afterId`, at most `limit`; `afterId` needn't exist. */
   list(tenant: string, kind: string, options: { afterId?: string; limit: number }): Promise<StoredRecord[]>;

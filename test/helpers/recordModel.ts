@@ -18,6 +18,13 @@ const step = fc.oneof(
   }),
   fc.record({ call: fc.constant('touch' as const), key, version, expiry }),
   fc.record({ call: fc.constant('delete' as const), key, version: fc.option(version, { nil: undefined }) }),
+  fc.record({
+    call: fc.constant('all' as const),
+    writes: fc.array(
+      fc.record({ key, version, expiry, value: fc.option(fc.uint8Array({ maxLength: 8 })) }),
+      { maxLength: 5 },
+    ),
+  }),
   fc.record({ call: fc.constant('take' as const), nowMs: fc.nat(20), limit: fc.nat(4) }),
   fc.record({
     call: fc.constant('list' as const),
@@ -62,6 +69,26 @@ async function runStep(
       if (matches) {
         model.set(nameOf(step.key), { key: fullKey, version, value: step.value, expiresAtMs: step.expiry });
       }
+      return;
+    }
+    case 'all': {
+      const writes = step.writes.map(({ key, version, expiry, value }) => ({
+        key: { ...key, kind },
+        expectedVersion: version,
+        value,
+        expiresAtMs: expiry,
+      }));
+      const expected = writes.map(({ key, expectedVersion, value, expiresAtMs }) => {
+        const known = model.get(nameOf(key))?.version ?? 0;
+        // There is nothing to delete of version 0.
+        const matches = known === expectedVersion && !(value === null && known === 0);
+        if (matches && value === null) model.delete(nameOf(key));
+        else if (matches && value) {
+          model.set(nameOf(key), { key, version: expectedVersion + 1, value, expiresAtMs });
+        }
+        return matches;
+      });
+      expect(await store.writeAll(writes)).toEqual(expected);
       return;
     }
     case 'touch': {

@@ -3,7 +3,7 @@ import { failure } from '../../core/errors.ts';
 import type { LogScrubber } from '../../files/logScrubber.ts';
 import { storageFailure } from '../../files/storageFailure.ts';
 import { checkNames } from '../names.ts';
-import type { RecordKey, RecordStore, StoredRecord } from '../port.ts';
+import type { RecordKey, RecordStore, RecordWrite, StoredRecord } from '../port.ts';
 import { checkDatabase } from './database.ts';
 
 interface Row {
@@ -19,7 +19,7 @@ const columns = 'tenant, kind, id, version, value, expires_at_ms AS expiresAtMs'
 const thisRecord = 'tenant = ? AND kind = ? AND id = ?';
 
 /**
- * Records in one SQLite table. Every call is one statement on the only writing connection and runs to its end before it
+ * Records in one SQLite table. Every call is one transaction on the only writing connection and runs to its end before it
  * returns, a write with its fsync: calls never overlap, and the process waits for the disk. A thread of its own would cost
  * a small record more than the disk does.
  */
@@ -52,12 +52,9 @@ export class SqliteRecords implements RecordStore {
   ): Promise<number | undefined> {
     return this.#write(
       { tenant, kind, id },
-      ({ insert, update }) => {
-        const { changes } =
-          expectedVersion === 0
-            ? insert.run(tenant, kind, id, value, expiresAtMs)
-            : update.run(value, expiresAtMs, tenant, kind, id, expectedVersion);
-        return changes === 1 ? expectedVersion + 1 : undefined;
+      (statements) => {
+        const write = { key: { tenant, kind, id }, expectedVersion, value, expiresAtMs };
+        return apply(write, statements) ? expectedVersion + 1 : undefined;
       },
       value.length,
     );
@@ -81,6 +78,27 @@ export class SqliteRecords implements RecordStore {
           : statements.deleteVersion.run(tenant, kind, id, expectedVersion);
       return changes === 1;
     });
+  }
+
+  async writeAll(writes: readonly RecordWrite[]): Promise<boolean[]> {
+    for (const { key } of writes) checkNames(key);
+    const bytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    return this.#write(
+      {},
+      (statements) => {
+        this.#database.exec('BEGIN IMMEDIATE');
+        try {
+          const matched = writes.map((write) => apply(write, statements));
+          this.#database.exec('COMMIT');
+          return matched;
+        } catch (error) {
+          // Some errors have ended the transaction already.
+          if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+          throw error;
+        }
+      },
+      bytes,
+    );
   }
 
   async list(
@@ -132,6 +150,18 @@ export class SqliteRecords implements RecordStore {
 }
 
 type Statements = ReturnType<typeof prepare>;
+
+/** False when the version doesn't match. */
+function apply({ key, expectedVersion, value, expiresAtMs }: RecordWrite, statements: Statements): boolean {
+  const { tenant, kind, id } = key;
+  const { changes } =
+    value === null
+      ? statements.deleteVersion.run(tenant, kind, id, expectedVersion)
+      : expectedVersion === 0
+        ? statements.insert.run(tenant, kind, id, value, expiresAtMs)
+        : statements.update.run(value, expiresAtMs, tenant, kind, id, expectedVersion);
+  return changes === 1;
+}
 
 function prepare(database: DatabaseSync) {
   const statement = (sql: string): StatementSync => database.prepare(sql);
