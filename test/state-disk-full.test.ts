@@ -10,16 +10,29 @@ afterAll(() => rmdirSync(volume));
 
 /** A mount namespace of its own: whatever happens to the test, the volume is gone with the process. */
 const unshare = ['--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
-const mount = 'mount -t tmpfs -o size=4m tmpfs "$1"';
-const probe = spawnSync('unshare', [...unshare, 'sh', '-c', mount, 'sh', volume], { encoding: 'utf8' });
+const mount = (size: string): string => `mount -t tmpfs -o size=${size} tmpfs "$1"`;
+const probe = spawnSync('unshare', [...unshare, 'sh', '-c', mount('4m'), 'sh', volume], { encoding: 'utf8' });
 const canMount = probe.status === 0;
+
+/** What a helper printed that ran in a mount namespace of its own, on a new volume. */
+function runOnVolume(helper: string, size: string) {
+  const child = fileURLToPath(new URL(`./helpers/${helper}`, import.meta.url));
+  const command = [
+    'sh',
+    '-c',
+    `${mount(size)} && exec "$2" "$3" "$1"`,
+    'sh',
+    volume,
+    process.execPath,
+    child,
+  ];
+  return JSON.parse(execFileSync('unshare', [...unshare, ...command], { encoding: 'utf8' }));
+}
 
 test.skipIf(!canMount)(
   'a full volume refuses writes, loses nothing, and takes writes again when there is space',
   () => {
-    const child = fileURLToPath(new URL('./helpers/stateDiskOnSmallVolume.ts', import.meta.url));
-    const command = ['sh', '-c', `${mount} && exec "$2" "$3" "$1"`, 'sh', volume, process.execPath, child];
-    const found = JSON.parse(execFileSync('unshare', [...unshare, ...command], { encoding: 'utf8' }));
+    const found = runOnVolume('stateDiskOnSmallVolume.ts', '4m');
     expect(found.reserved.code).toBe('storage_full');
     expect(found.reserved.count).toBeGreaterThan(5);
     expect(found.freeAtReserve).toBeGreaterThan(found.reserveBytes - 100_000);
@@ -32,6 +45,22 @@ test.skipIf(!canMount)(
     expect(found).toMatchObject({ writeWhenFull: 'storage_full', readWhenFull: found.bodyBytes });
     expect([found.forget, found.writeAfterwards]).toEqual(['fine', 'fine']);
     expect(Object.values(found.refused)).toEqual([0, 0, 0, 0, 0]);
+  },
+);
+
+test.skipIf(!canMount)(
+  'an engine on a full disk answers on, and writes state down again when there is space',
+  { timeout: 60_000 },
+  () => {
+    const found = runOnVolume('engineOnSmallVolume.ts', '16m');
+    const { before, whileFull, afterwards, restarted } = found;
+    expect(before.diskBytes).toBeGreaterThan(0);
+    expect(before.failures).toBe(0);
+    expect(whileFull.failures).toBeGreaterThan(0);
+    expect(whileFull.diskBytes).toBeLessThanOrEqual(before.diskBytes);
+    expect(afterwards.diskBytes).toBeGreaterThan(whileFull.diskBytes);
+    expect(afterwards.answers).toEqual(whileFull.answers);
+    expect(restarted).toEqual({ tier: 'disk', answer: whileFull.answers[0] });
   },
 );
 

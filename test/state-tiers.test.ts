@@ -19,13 +19,17 @@ const openEngine = (config: EngineConfig): Promise<Engine> =>
   Engine.open({ gpu: 'off', visionWeightType: 'f16', ...config }, silentLogger);
 
 /** All dialogues at once, each turn of one after the same turn of the one before: by its next turn a dialogue had to go. */
-async function runAll(config: EngineConfig, between: (engine: Engine) => Promise<Engine> = async (e) => e) {
+async function runAll(
+  config: EngineConfig,
+  between: (engine: Engine) => Promise<Engine> = async (e) => e,
+  samples = sampleDialogues,
+) {
   let engine = await openEngine(config);
   try {
-    const dialogues = sampleDialogues.map(({ system }, index) => new EngineDialogue(`s${index}`, system));
-    const longest = Math.max(...sampleDialogues.map(({ turns }) => turns.length));
+    const dialogues = samples.map(({ system }, index) => new EngineDialogue(`s${index}`, system));
+    const longest = Math.max(...samples.map(({ turns }) => turns.length));
     for (let at = 0; at < longest; at++) {
-      for (const [index, { turns }] of sampleDialogues.entries()) {
+      for (const [index, { turns }] of samples.entries()) {
         const turn = turns[at];
         if (!turn) continue;
         const image = turn.image === null ? undefined : await samplePicture(turn.image);
@@ -89,3 +93,19 @@ test('24 dialogues: from memory, from disk and after a restart at every turn no 
     expect([stats.lostCheckpoints, stats.diskFailures]).toEqual([0, 0]);
   }
 });
+
+test.each(['q8_0', 'q4_0'] as const)(
+  'a cache of %s comes back from memory and from disk as it was',
+  {
+    timeout: 400_000,
+  },
+  async (kvType) => {
+    const some = sampleDialogues.slice(0, 8);
+    const run = (config: EngineConfig): Promise<Run> => runAll({ ...config, kvType }, undefined, some);
+    const hot = await run({ kvCells: 8_192, stateCacheBytes: 0 });
+    const ram = await run({ kvCells: 512, stateCacheBytes: 2 ** 30 });
+    const disk = await run({ kvCells: 512, stateCacheBytes: 0, stateFolder: join(folder, 'disk') });
+    for (const other of [ram, disk]) expect(tokensOf(other)).toEqual(tokensOf(hot));
+    expect([tiersOf(ram).ram, tiersOf(disk).disk].every((count = 0) => count > some.length)).toBe(true);
+  },
+);

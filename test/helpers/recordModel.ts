@@ -20,10 +20,9 @@ const step = fc.oneof(
   fc.record({ call: fc.constant('delete' as const), key, version: fc.option(version, { nil: undefined }) }),
   fc.record({
     call: fc.constant('all' as const),
-    writes: fc.array(
-      fc.record({ key, version, expiry, value: fc.option(fc.uint8Array({ maxLength: 8 })) }),
-      { maxLength: 5 },
-    ),
+    writes: fc.array(fc.record({ key, version, expiry, value: fc.option(fc.uint8Array({ maxLength: 8 })) }), {
+      maxLength: 5,
+    }),
   }),
   fc.record({ call: fc.constant('take' as const), nowMs: fc.nat(20), limit: fc.nat(4) }),
   fc.record({

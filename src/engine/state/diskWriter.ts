@@ -52,6 +52,8 @@ export class DiskWriter {
     const { promise: timeUp, resolve } = Promise.withResolvers<void>();
     deadline.addEventListener('abort', () => resolve(), { once: true });
     if (deadline.aborted) return;
+    // It is the last chance: a disk that was full a moment ago may not be.
+    this.#pausedUntil = 0;
     for (const checkpoint of checkpoints) {
       if (deadline.aborted || !this.canWrite(checkpoint)) continue;
       await Promise.race([this.#write(checkpoint), timeUp]);
