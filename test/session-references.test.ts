@@ -49,7 +49,7 @@ test('an answer with calls is copied without the tokens of all of it', async () 
   });
 });
 
-test('what never was, was erased, has expired or is not committed gives the same error', async () => {
+test('what never was, was erased or is somebody else’s gives the same error, what has expired its owner another one', async () => {
   const clock = new FakeClock();
   const { manager } = await fixture({ clock });
   const { id } = await manager.conversations.create('acme', { items: say('zero') });
@@ -76,9 +76,14 @@ test('what never was, was erased, has expired or is not committed gives the same
   await failing(known);
   const [again] = await manager.conversations.append('acme', id, say('one'));
   clock.pass(31 * 60_000);
-  await failing(again?.id ?? '');
-  await manager.sweep();
-  await failing(again?.id ?? '');
+  for (const isSwept of [false, true]) {
+    if (isSwept) await manager.sweep();
+    await expect(ask(manager, { input: [refer(again?.id ?? '')] })).rejects.toMatchObject({
+      code: 'session_expired',
+      details: { id: again?.id, param: 'input[0].id' },
+    });
+    await failing(again?.id ?? '', 'other');
+  }
 });
 
 test('the input of a turn that runs is not there yet', async () => {

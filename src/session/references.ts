@@ -6,7 +6,7 @@ import type { SessionStore } from './sessionStore.ts';
 
 /**
  * The committed item with this id, in `own` or any other session of the tenant.
- * @throws not_found, the same for what never was, has expired, was erased or is somebody else's
+ * @throws not_found, the same for what never was, was erased or is somebody else's; session_expired
  */
 export async function findItem(
   tenant: string,
@@ -17,10 +17,10 @@ export async function findItem(
   const parsed = parseItemId(id);
   if (!parsed) throw notFound('item', id);
   const { prefix, session, serial, place } = parsed;
-  const record = own.session === session ? own : (await sessions.find(tenant, session))?.record;
-  const item = record?.items.find((candidate) => candidate?.place === place);
+  const record = own.session === session ? own : (await sessions.get(tenant, session, 'item', id)).record;
+  const item = record.items.find((candidate) => candidate?.place === place);
   // Input of a turn that runs can still come to nothing.
-  const isCommitted = record?.intent?.response.serial !== serial;
-  if (!record || !item || !isCommitted || itemPrefixes[item.type] !== prefix) throw notFound('item', id);
+  const isCommitted = record.intent?.response.serial !== serial;
+  if (!item || !isCommitted || itemPrefixes[item.type] !== prefix) throw notFound('item', id);
   return { item, record };
 }

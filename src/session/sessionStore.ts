@@ -68,7 +68,7 @@ export class SessionStore {
   async get(
     tenant: string,
     session: string,
-    object: 'response' | 'conversation' | 'session',
+    object: 'response' | 'conversation' | 'session' | 'item',
     id: string,
   ): Promise<OpenSession> {
     const found = await this.find(tenant, session);
