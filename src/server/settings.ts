@@ -122,7 +122,7 @@ export const settings = {
   reserveBytes: whole(0)
     .default(64 * 2 ** 20)
     .describe(
-      'free space on the volume below which no caches are written, and below a quarter of which no pictures',
+      'free space on the volume below which kept state is given up, and below a quarter of which no pictures are taken',
     ),
 
   requestsPerMinute: perMinute('requests'),

@@ -17,39 +17,44 @@ const codeOf = (call: Promise<unknown>): Promise<string> =>
     (error: { code?: string; message: string }) => error.code ?? error.message,
   );
 
-async function untilFull(disk: Awaited<ReturnType<typeof openDisk>>) {
-  const ids: string[] = [];
-  for (;;) {
-    try {
-      ids.push((await disk.write(snapshotOf(`s${ids.length}`), body)).id);
-    } catch (error) {
-      return { ids, code: (error as { code?: string }).code };
-    }
-  }
-}
+const evicted: string[] = [];
+const open = (options = {}) =>
+  openDisk(folder, { reserveBytes, onEvicted: (ids) => evicted.push(...ids), ...options });
 
-// Up to the reserve, then up to the last byte.
-let disk = await openDisk(folder, { reserveBytes });
-const reserved = await untilFull(disk);
-const freeAtReserve = free();
-await disk.close();
-disk = await openDisk(folder);
-const full = await untilFull(disk);
-const leftovers = readdirSync(join(folder, 'objects')).length - reserved.ids.length - full.ids.length;
+// More than there is room for: the oldest make room for the newest.
+const disk = await open();
+const ids: string[] = [];
+for (let n = 0; n < 30; n++) ids.push((await disk.write(snapshotOf(`s${n}`), body)).id);
+const kept = ids.filter((id) => !evicted.includes(id));
 let readable = 0;
-for (const id of [...reserved.ids, ...full.ids])
-  if ((await disk.read(id))?.body.length === body.length) readable++;
+for (const id of kept) if ((await disk.read(id))?.body.length === body.length) readable++;
+const newest = ids.slice(-kept.length);
+const freeAtReserve = free();
+const files = readdirSync(join(folder, 'objects')).length;
 
-// Somebody else takes what is left.
+// Somebody else takes what is left, to the last byte.
 const ballast = join(volume, 'ballast');
-for (let bytes = free(); bytes >= 4096; bytes = free()) {
-  writeFileSync(ballast, new Uint8Array(bytes), { flag: 'a' });
-}
+const fill = (): void => {
+  for (let bytes = free(); bytes >= 4096; bytes = free()) {
+    writeFileSync(ballast, new Uint8Array(bytes), { flag: 'a' });
+  }
+};
+fill();
 const freeWithBallast = free();
+const readWhenFull = (await disk.read(kept.at(-1) as string))?.body.length;
+const evictedBefore = evicted.length;
+await disk.yieldSpace();
+const freeAfterYield = free();
+const yielded = evicted.length - evictedBefore;
+fill();
+for (let look = 0; look < 10; look++) {
+  await disk.yieldSpace();
+  fill();
+}
+const objectsInTheEnd = readdirSync(join(folder, 'objects')).length;
 const writeWhenFull = await codeOf(disk.write(snapshotOf('new'), new Uint8Array(10)));
-const readWhenFull = (await disk.read(reserved.ids[0] as string))?.body.length;
+
 rmSync(ballast);
-const forget = await codeOf(disk.forget('acme', 's0'));
 const writeAfterwards = await codeOf(disk.write(snapshotOf('new'), new Uint8Array(10)));
 const { refused } = disk.stats;
 await disk.close();
@@ -58,15 +63,17 @@ process.stdout.write(
   JSON.stringify({
     reserveBytes,
     bodyBytes: body.length,
-    reserved: { count: reserved.ids.length, code: reserved.code },
-    freeAtReserve,
-    full: { count: full.ids.length, code: full.code },
-    leftovers,
+    kept: kept.length,
+    newestAreKept: newest.every((id) => kept.includes(id)),
     readable,
+    files,
+    freeAtReserve,
     freeWithBallast,
-    writeWhenFull,
     readWhenFull,
-    forget,
+    yielded,
+    freeAfterYield,
+    objectsInTheEnd,
+    writeWhenFull,
     writeAfterwards,
     refused,
   }),

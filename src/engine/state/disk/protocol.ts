@@ -11,6 +11,7 @@ export type ToFolder =
   | { readonly type: 'remove'; readonly ids: readonly string[] }
   | { readonly type: 'hold'; readonly tenant: string; readonly image: string; readonly session: string }
   | { readonly type: 'forget'; readonly tenant: string; readonly session: string | undefined }
+  | { readonly type: 'yieldSpace' }
   | { readonly type: 'sessions' }
   | { readonly type: 'close' };
 
@@ -24,6 +25,7 @@ export interface FolderReplies {
   remove: undefined;
   hold: undefined;
   forget: readonly string[];
+  yieldSpace: readonly string[];
   sessions: readonly { tenant: string; session: string }[];
   close: undefined;
 }

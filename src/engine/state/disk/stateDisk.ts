@@ -22,6 +22,8 @@ interface Call {
 
 /** Objects looked at in one go while the folder is scanned: whoever waits for a read waits for these at most. */
 const scanBatch = 32;
+/** How often it is looked whether others leave too little space on the volume. */
+const yieldIntervalMs = 5_000;
 
 /**
  * The disk tier: a thread of its own does the work, so that neither the event loop nor the native worker thread waits for files,
@@ -43,6 +45,7 @@ export class StateDisk implements OwnedDisk {
   #current: Call | undefined;
   #sentAt = 0;
   #ended: AfterimageError | undefined;
+  #yieldTimer: NodeJS.Timeout | undefined;
 
   private constructor({ folder, logger, onEvicted = () => {} }: StateDiskOptions) {
     this.#folder = folder;
@@ -62,6 +65,8 @@ export class StateDisk implements OwnedDisk {
     try {
       const folderOptions = { folder, masterKey, fingerprint, maxBytes, reserveBytes };
       disk.#salt = await disk.#call({ type: 'open', options: folderOptions });
+      disk.#yieldTimer = setInterval(() => void disk.yieldSpace(), yieldIntervalMs);
+      disk.#yieldTimer.unref();
     } catch (error) {
       await disk.#worker.terminate();
       throw error;
@@ -115,7 +120,21 @@ export class StateDisk implements OwnedDisk {
     return this.#call({ type: 'sessions' });
   }
 
+  /** Gives up objects if too little space is free. Runs by itself every few seconds. Never rejects. */
+  async yieldSpace(): Promise<void> {
+    try {
+      const evicted = await this.#call({ type: 'yieldSpace' });
+      if (evicted.length === 0) return;
+      this.#logger.warn({ objects: evicted.length }, 'state: given up, the disk is nearly full');
+      this.#onEvicted(evicted);
+    } catch (error) {
+      if (error !== this.#ended)
+        this.#logger.warn({ reason: String(error) }, 'state: no space could be made');
+    }
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.#yieldTimer);
     if (this.#ended) return;
     await this.#call({ type: 'close' });
     this.#ended = failure('storage_unavailable', { path: this.#folder, reason: 'it was closed' });
@@ -168,6 +187,7 @@ export class StateDisk implements OwnedDisk {
   #end(reason: string): void {
     if (this.#ended) return;
     this.#ended = failure('storage_unavailable', { path: this.#folder, reason });
+    clearInterval(this.#yieldTimer);
     this.#logger.error({ reason }, 'state: the disk tier is gone until the engine starts again');
     for (const call of [...(this.#current ? [this.#current] : []), ...this.#reads, ...this.#others]) {
       call.reject(this.#ended);

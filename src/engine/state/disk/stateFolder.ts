@@ -41,6 +41,8 @@ export interface NewObject {
 
 /** Header and a first piece of a file are read in one go: a header is rarely longer. */
 const headBytes = 64 * 1024;
+/** Of those that go because space is short. */
+const evictedAtOnce = 8;
 
 /**
  * Sealed objects in a folder, each a file under a random name:
@@ -93,9 +95,8 @@ export class StateFolder {
       { scope, meta },
       body,
     );
-    this.#requireSpace(bytes);
     this.#noteUses();
-    const evicted = this.#evictFor(bytes);
+    const evicted = this.#makeRoom(bytes);
     const path = join(this.#objects, id);
     try {
       writeDurably(path, pieces);
@@ -157,6 +158,17 @@ export class StateFolder {
     return gone.map(({ id }) => id);
   }
 
+  /** Gives up objects while less than the reserve is free, whoever took it: they can be made again, sessions can't. */
+  yieldSpace(): string[] {
+    const evicted: string[] = [];
+    while (freeBytesAt(this.#objects) < this.#options.reserveBytes) {
+      const ids = this.#evict(evictedAtOnce);
+      if (ids.length === 0) break;
+      evicted.push(...ids);
+    }
+    return evicted;
+  }
+
   sessions(): { tenant: string; session: string }[] {
     return this.#keys.sessions();
   }
@@ -199,23 +211,29 @@ export class StateFolder {
     this.#used.clear();
   }
 
-  #requireSpace(bytes: number): void {
+  /** Gives back what had to go; nothing goes for what doesn't fit all the same. @throws storage_full */
+  #makeRoom(bytes: number): string[] {
     const { maxBytes, reserveBytes } = this.#options;
     const freeBytes = freeBytesAt(this.#objects);
-    if (bytes > maxBytes || freeBytes - bytes < reserveBytes) {
+    if (bytes > maxBytes || freeBytes + this.bytes - bytes < reserveBytes) {
       throw failure('storage_full', { path: this.#objects, bytes, freeBytes, reserveBytes });
     }
-  }
-
-  #evictFor(bytes: number): string[] {
     const evicted: string[] = [];
-    while (this.bytes + bytes > this.#options.maxBytes) {
-      const ids = this.#keys.firstToGo(1).map(({ id }) => id);
+    while (this.bytes + bytes > maxBytes || freeBytesAt(this.#objects) - bytes < reserveBytes) {
+      const ids = this.#evict(1);
       if (ids.length === 0) break;
-      this.remove(ids);
       evicted.push(...ids);
     }
     return evicted;
+  }
+
+  #evict(count: number): string[] {
+    const rows = this.#keys.firstToGo(count);
+    const ids = rows.map(({ id }) => id);
+    // Files first: on a full disk the table's log finds no room before.
+    this.#unlink(rows);
+    this.#keys.unregister(ids);
+    return ids;
   }
 
   /** Files whose rows are gone. */

@@ -47,6 +47,8 @@ function answer(message: ToFolder): unknown {
       return folder.hold(message.tenant, message.image, message.session);
     case 'forget':
       return folder.forget(message.tenant, message.session);
+    case 'yieldSpace':
+      return folder.yieldSpace();
     case 'sessions':
       return folder.sessions();
     case 'close':
