@@ -3,6 +3,9 @@ import type { BlobHolders } from './blobHolders.ts';
 import type { Retention } from './config.ts';
 import type { PictureRecord, SessionRecord } from './record.ts';
 
+/** An engine that is just starting isn't waited for longer at the end. */
+const stopMs = 1_000;
+
 /**
  * Lets the pixels of a session's pictures go once a turn has committed, if that is the policy. What a crash kept from going goes
  * after the session's next turn, or with the session.
@@ -13,6 +16,7 @@ export class PixelRetention {
   readonly #blobs: BlobHolders;
   readonly #onProblem: (error: unknown) => void;
   readonly #underway = new Set<Promise<void>>();
+  #isStopped = false;
 
   constructor(parts: {
     retention: Retention;
@@ -33,14 +37,20 @@ export class PixelRetention {
   /** In the background: nobody waits for it. */
   committed(tenant: string, { session, pictures }: SessionRecord): void {
     if (this.#retention === 'pixels') return;
-    const work = this.#letGo(tenant, session, pictures).catch(this.#onProblem);
+    const work = this.#letGo(tenant, session, pictures).catch((error) => {
+      if (!this.#isStopped) this.#onProblem(error);
+    });
     this.#underway.add(work);
     void work.then(() => this.#underway.delete(work));
   }
 
-  /** Waits for what is under way. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#underway);
+  /** Waits a moment for what is under way, and leaves the rest. */
+  async stop(): Promise<void> {
+    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, stopMs);
+    await Promise.race([Promise.all(this.#underway), timeUp]);
+    clearTimeout(timer);
+    this.#isStopped = true;
   }
 
   async #letGo(tenant: string, session: string, pictures: readonly PictureRecord[]): Promise<void> {
@@ -49,7 +59,9 @@ export class PixelRetention {
       if (!(await this.#blobs.isHeldBy(tenant, blobId, `session:${session}`))) continue;
       // The same bytes at another detail are another picture to the engine.
       const ofBlob = pictures.filter((other) => other.blobId === blobId);
-      if (await this.#isDispensable(tenant, ofBlob)) {
+      const isDispensable = await this.#isDispensable(tenant, ofBlob);
+      if (this.#isStopped) return;
+      if (isDispensable) {
         await this.#blobs.letGo(tenant, blobId, `session:${session}`);
       }
     }

@@ -171,7 +171,7 @@ export class SessionManager {
     for (const turn of this.#live.all) turn.abort(failure('draining', {}));
     await ended;
     await this.#sweeper.idle();
-    await this.#retention.idle();
+    await this.#retention.stop();
   }
 
   /** Removes what has expired. Runs by itself every few seconds once started. */
