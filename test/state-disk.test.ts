@@ -1,5 +1,6 @@
 import {
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -268,4 +269,26 @@ test('a damaged key table costs what was kept, not the start', async () => {
   expect([await found(next), objectFiles()]).toEqual([[], []]);
   const { id } = await next.write(snapshot('t', 'a'), body('2'));
   expect((await next.read(id))?.body).toEqual(new Uint8Array(body('2')));
+});
+
+test('one object whose header’s size is damaged, or that can’t be read, keeps no other from being found', async () => {
+  const disk = await open();
+  const large = new Uint8Array(100_000);
+  const [long, folderInstead, kept] = [
+    await disk.write(snapshot('t', 'a'), large),
+    await disk.write(snapshot('t', 'b'), large),
+    await disk.write(snapshot('t', 'c'), large),
+  ];
+  await disk.close();
+  const path = join(folder, 'objects', long.id);
+  const file = readFileSync(path);
+  file.writeUInt32LE(0xf0000000, 8);
+  writeFileSync(path, file);
+  rmSync(join(folder, 'objects', folderInstead.id));
+  mkdirSync(join(folder, 'objects', folderInstead.id));
+  const next = await open();
+  expect((await found(next)).map(({ id }) => id)).toEqual([kept.id]);
+  expect(next.stats.refused.damaged).toBe(2);
+  expect(objectFiles()).toEqual([join(folder, 'objects', kept.id)]);
+  expect(next.stats.bytes).toBe(statSync(objectFiles()[0] as string).size);
 });

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Writes a new file whole or not at all, for its owner only; durable when it returns. Blocks. */
@@ -26,8 +26,8 @@ export function writeDurably(path: string, pieces: readonly Uint8Array[]): void 
 export function readHead(path: string, bytes: number): Buffer {
   const file = openSync(path, 'r');
   try {
-    const head = Buffer.alloc(bytes);
-    return head.subarray(0, readSync(file, head, 0, bytes, 0));
+    const head = Buffer.alloc(Math.min(bytes, fstatSync(file).size));
+    return head.subarray(0, readSync(file, head, 0, head.length, 0));
   } finally {
     closeSync(file);
   }

@@ -44,6 +44,9 @@ const headBytes = 64 * 1024;
 /** Of those that go because space is short. */
 const evictedAtOnce = 8;
 
+/** They say nothing of the file that could not be read. */
+const passingErrors: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
 /**
  * Sealed objects in a folder, each a file under a random name:
  *
@@ -196,8 +199,11 @@ export class StateFolder {
     try {
       bytes = read(join(this.#objects, id));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return refuse('missing');
-      throw storageFailure(error, this.#objects);
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (code === 'ENOENT') return refuse('missing');
+      if (passingErrors.has(code)) throw storageFailure(error, this.#objects);
+      // A bad block, a folder in its place: it is this object's alone, and the others are there all the same.
+      return refuse('damaged');
     }
     const prefix = readPrefix(bytes);
     if (!prefix) return refuse('damaged');
@@ -240,7 +246,7 @@ export class StateFolder {
   #unlink(rows: readonly ObjectRow[]): void {
     for (const { id, bytes } of rows) {
       this.bytes -= bytes;
-      rmSync(join(this.#objects, id), { force: true });
+      rmSync(join(this.#objects, id), { force: true, recursive: true });
     }
   }
 
