@@ -292,3 +292,17 @@ test('one object whose header’s size is damaged, or that can’t be read, keep
   expect(objectFiles()).toEqual([join(folder, 'objects', kept.id)]);
   expect(next.stats.bytes).toBe(statSync(objectFiles()[0] as string).size);
 });
+
+test('a key table with damaged pages is thrown away, too', async () => {
+  const disk = await open();
+  for (let n = 0; n < 50; n++) await disk.write(snapshot('t', `session ${n}`), body('1'));
+  await disk.close();
+  const path = join(folder, 'keys.db');
+  const bytes = readFileSync(path);
+  bytes.fill(0xa5, 4096);
+  writeFileSync(path, bytes);
+  const next = await open();
+  expect([await found(next), objectFiles()]).toEqual([[], []]);
+  const { id } = await next.write(snapshot('t', 'a'), body('2'));
+  expect((await next.read(id))?.body).toEqual(new Uint8Array(body('2')));
+});

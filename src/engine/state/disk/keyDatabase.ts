@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import type { AfterimageError } from '../../../core/errors.ts';
+import { type AfterimageError, failure } from '../../../core/errors.ts';
 import { checkFormat, migrate } from '../../../files/migrate.ts';
 import { ensurePrivateFile } from '../../../files/privateFile.ts';
 import { storageFailure } from '../../../files/storageFailure.ts';
@@ -67,6 +67,10 @@ function open(path: string): DatabaseSync {
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA secure_delete = ON',
     );
+    const [check] = database.prepare('PRAGMA quick_check(1)').all();
+    if (check?.quick_check !== 'ok') {
+      throw failure('storage_corrupt', { path, reason: String(check?.quick_check) });
+    }
     checkFormat(database, path, { mustHold: false, supported: migrations.length, applicationId });
     migrate(database, migrations);
     return database;
