@@ -306,3 +306,15 @@ test('a key table with damaged pages is thrown away, too', async () => {
   const { id } = await next.write(snapshot('t', 'a'), body('2'));
   expect((await next.read(id))?.body).toEqual(new Uint8Array(body('2')));
 });
+
+test('a file whose row could not be written does not stay', async () => {
+  const disk = await open();
+  await disk.write(snapshot('t', 'a'), body('1'));
+  const { DatabaseSync } = await import('node:sqlite');
+  const other = new DatabaseSync(join(folder, 'keys.db'));
+  other.exec("CREATE TRIGGER refuse BEFORE INSERT ON objects BEGIN SELECT RAISE(FAIL, 'refused'); END");
+  await expect(disk.write(snapshot('t', 'a'), body('2'))).rejects.toThrow();
+  expect(objectFiles()).toHaveLength(1);
+  other.exec('DROP TRIGGER refuse');
+  other.close();
+});

@@ -107,7 +107,12 @@ export class StateFolder {
       throw storageFailure(error, path, bytes);
     }
     const usedMs = Date.now();
-    this.#keys.register({ id, kind, tenant, name, fingerprint, salt, bytes, usedMs });
+    try {
+      this.#keys.register({ id, kind, tenant, name, fingerprint, salt, bytes, usedMs });
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    }
     this.bytes += bytes;
     return { written: { id, kind, tenant, scope, bytes, lastUsedMs: usedMs, meta }, evicted };
   }
