@@ -51,7 +51,8 @@ export class EngineState {
       adapter: '',
     };
     this.tree = new StateTree((tenant) => rootKey(tenant, root), options.endsTurn);
-    this.controller = new StateController({ ...options, tree: this.tree, planner: this.planner });
+    const isUsed = (tenant: string, name: string): boolean => this.owners.isUsed(tenant, name);
+    this.controller = new StateController({ ...options, tree: this.tree, planner: this.planner, isUsed });
     this.disk = options.disk;
     this.features = this.disk && new FeatureTier(this.disk, this.owners, options.logger);
     this.#logger = options.logger;
@@ -111,7 +112,9 @@ export class EngineState {
    */
   async forget(tenant: string, session: string | undefined, images: readonly string[]): Promise<void> {
     this.controller.forget(tenant, session, images);
-    this.dropObjects((await this.disk?.forget(tenant, session)) ?? []);
+    const gone = (await this.disk?.forget(tenant, session)) ?? [];
+    this.controller.forgetObjects(gone);
+    this.features?.dropObjects(gone);
   }
 
   /** Objects are not on disk any more. */

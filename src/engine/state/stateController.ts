@@ -22,6 +22,8 @@ export interface StateControllerOptions {
   readonly ramIdleMs: number;
   /** State of requests without a session is dropped after this long without use. */
   readonly unownedTtlMs: number;
+  /** Whether a session shows an image, or begins so. Default: one does. */
+  readonly isUsed?: (tenant: string, image: string) => boolean;
   readonly logger: Logger;
   /** Unix milliseconds. */
   readonly nowMs?: () => number;
@@ -89,6 +91,8 @@ export class StateController {
     state: Uint8Array,
   ): void {
     if (!this.#writer && state.length > this.ram.maxBytes) return;
+    // Its last session may have ended since it was claimed: nobody would remove it.
+    if (!this.#hasOwner(of)) return;
     const checkpoint = new Checkpoint({ ...of, bytes: state.length, lastUsedMs: this.#nowMs() });
     for (const older of this.#all.replacedBy(checkpoint)) {
       older.writing?.abort();
@@ -144,6 +148,14 @@ export class StateController {
         this.ram.drop(checkpoint);
         this.#all.settle(checkpoint);
       }
+    }
+  }
+
+  /** Objects were wiped with those who used them: what of them is in memory goes, too. */
+  forgetObjects(ids: readonly string[]): void {
+    for (const id of ids) {
+      const checkpoint = this.#all.withObject(id);
+      if (checkpoint) this.#drop(checkpoint);
     }
   }
 
@@ -239,7 +251,8 @@ export class StateController {
       this.ram.drop(checkpoint);
       return;
     }
-    if (this.#writer?.canWrite(checkpoint)) this.#writer.enqueue(checkpoint);
+    if (!this.#hasOwner(checkpoint)) this.#drop(checkpoint);
+    else if (this.#writer?.canWrite(checkpoint)) this.#writer.enqueue(checkpoint);
     else if (this.ram.bytes > this.ram.maxBytes) {
       this.lost++;
       this.#drop(checkpoint);
@@ -260,6 +273,12 @@ export class StateController {
     const isWanted =
       checkpoint.pins > 0 || (idleMs < this.#options.ramIdleMs && this.ram.bytes <= this.ram.maxBytes);
     if (!isWanted) this.ram.drop(checkpoint);
+  }
+
+  /** False for what is an image's that no session shows; what is no session's is nobody's from the beginning. */
+  #hasOwner({ tenant, scope }: Pick<Checkpoint, 'tenant' | 'scope'>): boolean {
+    const { isUsed = () => true } = this.#options;
+    return scope === undefined || !('image' in scope) || isUsed(tenant, scope.image);
   }
 
   #drop(checkpoint: Checkpoint): void {
