@@ -150,6 +150,8 @@ export class Scheduler {
     clearInterval(this.#ticker);
     this.wake();
     await this.#loop;
+    // Who closes the engine keeps what is idle then.
+    this.#forget();
     for (const sequence of [...this.#waiting, ...this.#running]) this.#fail(sequence, reason);
   }
 
@@ -171,9 +173,7 @@ export class Scheduler {
   /** Returns whether there was anything to do. */
   async #advance(): Promise<boolean> {
     this.#dropAborted();
-    for (const forgotten of this.#forgetting) this.cache.forget(...forgotten);
-    this.#admissionsChanged ||= this.#forgetting.length > 0;
-    this.#forgetting = [];
+    this.#forget();
     this.#admit();
     const prompt = this.#nextPrompt();
     const decoded = await this.#decodeTokens(prompt?.image ? undefined : prompt?.sequence);
@@ -181,6 +181,12 @@ export class Scheduler {
     const encoded = this.#encodes.canStep();
     if (encoded) await this.#encodes.step();
     return decoded || imageDecoded || encoded || this.#demoteIdle();
+  }
+
+  #forget(): void {
+    for (const forgotten of this.#forgetting) this.cache.forget(...forgotten);
+    this.#admissionsChanged ||= this.#forgetting.length > 0;
+    this.#forgetting = [];
   }
 
   /** Looks once in a while, and lets sequences go one a step while nobody waits for an answer. */
