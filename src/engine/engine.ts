@@ -84,6 +84,7 @@ export class Engine implements InferencePort {
   ): AsyncGenerator<GenerateEvent, void> {
     signal?.throwIfAborted();
     await this.#parts.state.resumed();
+    signal?.throwIfAborted();
     this.#demandOpen();
     const { runner } = this.#parts;
     const sampling = validateRequest(request);
@@ -122,6 +123,7 @@ export class Engine implements InferencePort {
   async prewarm(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}): Promise<PrewarmResult> {
     signal?.throwIfAborted();
     await this.#parts.state.resumed();
+    signal?.throwIfAborted();
     this.#demandOpen();
     validateRequest(request);
     answerGrammar(request);
