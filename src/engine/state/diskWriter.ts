@@ -17,6 +17,8 @@ export class DiskWriter {
   readonly #logger: Logger;
   readonly #onWritten: (checkpoint: Checkpoint, object: DiskObject) => void;
   #pausedUntil = 0;
+  /** Under way. */
+  readonly #writes = new Map<Checkpoint, Promise<void>>();
 
   constructor(
     disk: DiskTier,
@@ -44,7 +46,7 @@ export class DiskWriter {
   }
 
   enqueue(checkpoint: Checkpoint): void {
-    if (!checkpoint.writing) void this.#write(checkpoint);
+    void this.#written(checkpoint);
   }
 
   /** Resolves when all are written, or failed, or the deadline has passed. */
@@ -56,8 +58,18 @@ export class DiskWriter {
     this.#pausedUntil = 0;
     for (const checkpoint of checkpoints) {
       if (deadline.aborted || !this.canWrite(checkpoint)) continue;
-      await Promise.race([this.#write(checkpoint), timeUp]);
+      await Promise.race([this.#written(checkpoint), timeUp]);
     }
+  }
+
+  /** Resolves when it is written, or failed; what is being written is not written again. */
+  #written(checkpoint: Checkpoint): Promise<void> {
+    let writing = this.#writes.get(checkpoint);
+    if (!writing) {
+      writing = this.#write(checkpoint).finally(() => this.#writes.delete(checkpoint));
+      this.#writes.set(checkpoint, writing);
+    }
+    return writing;
   }
 
   async #write(checkpoint: Checkpoint): Promise<void> {

@@ -236,3 +236,17 @@ test('whatever happens in whatever order, the counts agree and what is given bac
     { numRuns: 300 },
   );
 });
+
+test('what is being written when the engine closes is written once', async () => {
+  const disk = new MemoryDisk();
+  const { controller, clock, keep } = setUp({ ramBytes: 1_000, disk });
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  disk.gate = gate;
+  keep(session('a'), [turnOf(1)], bytesOf(1));
+  clock.nowMs = 1_000;
+  controller.tick();
+  const suspended = controller.suspend(new AbortController().signal);
+  open();
+  await suspended;
+  expect([disk.writes, disk.objects.size]).toEqual([1, 1]);
+});
