@@ -279,6 +279,8 @@ export class Engine implements InferencePort {
     const grammar =
       gbnf === undefined ? undefined : createGrammarSampler(native.llama, runner.vocabulary, gbnf);
     const shared = this.#parts.state.claim(request, prompt);
+    // A request without a session may have had them made.
+    for (const key of images.keys()) void this.#encodes.persist(request.tenant, key);
     return this.#scheduler.submit({
       tenant: request.tenant,
       session: request.session,
