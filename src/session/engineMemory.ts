@@ -13,6 +13,8 @@ export class EngineMemory {
   readonly #isAlive: (tenant: string, session: string) => Promise<boolean>;
   readonly #onProblem: (error: unknown) => void;
   #checking: Promise<void> | undefined;
+  /** An end could not be told of since the check that runs began. */
+  #mustCheckAgain = false;
 
   constructor(parts: {
     engine: InferencePort;
@@ -32,12 +34,20 @@ export class EngineMemory {
     clearTimeout(timer);
   }
 
-  /** Has everything forgotten whose session is gone. Never rejects; one at a time. */
+  /** Has everything forgotten whose session is gone. Never rejects; one at a time, and once more if it is asked for meanwhile. */
   check(): Promise<void> {
-    this.#checking ??= this.#check().finally(() => {
+    this.#mustCheckAgain = true;
+    this.#checking ??= this.#checkWhileAsked().finally(() => {
       this.#checking = undefined;
     });
     return this.#checking;
+  }
+
+  async #checkWhileAsked(): Promise<void> {
+    while (this.#mustCheckAgain) {
+      this.#mustCheckAgain = false;
+      await this.#check();
+    }
   }
 
   async #forget(tenant: string, session: string): Promise<void> {
@@ -52,12 +62,28 @@ export class EngineMemory {
   async #check(): Promise<void> {
     try {
       await this.#engine.ready();
-      for (const { tenant, session } of await this.#engine.heldSessions()) {
-        if (!(await this.#isAlive(tenant, session))) await this.#engine.forget(tenant, session);
-      }
     } catch (error) {
       // It is being shut down, or never comes up: who starts it again looks again.
       if (!isUnavailable(error)) this.#onProblem(error);
+      return;
+    }
+    try {
+      for (const { tenant, session } of await this.#engine.heldSessions()) {
+        await this.#forgetUnlessAlive(tenant, session);
+      }
+    } catch (error) {
+      if (isUnavailable(error)) this.#mustCheckAgain = true;
+      else this.#onProblem(error);
+    }
+  }
+
+  /** One session's trouble keeps no other from being looked at. @throws engine_unavailable */
+  async #forgetUnlessAlive(tenant: string, session: string): Promise<void> {
+    try {
+      if (!(await this.#isAlive(tenant, session))) await this.#engine.forget(tenant, session);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      this.#onProblem(error);
     }
   }
 }
