@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../../test/helpers/silentLogger.ts';
 import { endOfTurn } from '../../../test/helpers/stateController.ts';
 import { openStateDisk } from '../../../test/helpers/stateDisks.ts';
@@ -64,4 +64,24 @@ test('a beginning whose last session ended before it was kept is not kept, and h
   await state.disk?.sessions();
   expect([state.controller.count, state.controller.writeFailures]).toEqual([0, 0]);
   await state.close(never);
+});
+
+test('a use that a full disk refused is noted later, and what is used goes down then', async () => {
+  const disk = await openStateDisk(folder);
+  const { hold } = disk;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  disk.hold = () => Promise.reject(new Error('the disk is full'));
+  const state = stateOn(disk, 0);
+  keepBeginning(state, 'a');
+  await disk.sessions();
+  expect(state.controller.writeFailures).toBe(1);
+  disk.hold = hold;
+  vi.advanceTimersByTime(6_000);
+  await state.close(never);
+  vi.useRealTimers();
+  const next = await openStateDisk(folder);
+  const found: unknown[] = [];
+  await next.scan(({ scope }) => found.push(scope));
+  await next.close();
+  expect(found).toHaveLength(1);
 });

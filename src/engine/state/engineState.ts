@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeldSession } from '../../core/request.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { totalCells } from '../prompt/commonPrefix.ts';
@@ -30,6 +30,15 @@ export interface EngineStateOptions {
 /** Looking through the files of 10,000 sessions takes longer, computing the state of one again mostly too. */
 const resumeWaitMs = 1_000;
 
+/** After this long, uses that could not be written are written again. */
+const holdRetryMs = 5_000;
+
+interface Use {
+  readonly tenant: string;
+  readonly name: string;
+  readonly session: string;
+}
+
 /** Everything the engine keeps beyond one request, outside its cache, and whose it is. */
 export class EngineState {
   readonly rate = new PrefillRate();
@@ -43,6 +52,9 @@ export class EngineState {
   readonly #logger: Logger;
   #scanning: Promise<void> = Promise.resolve();
   #isScanning = false;
+  /** Uses that are not on disk yet. */
+  readonly #unheld: Use[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: EngineStateOptions) {
     const root = {
@@ -61,7 +73,7 @@ export class EngineState {
   /** Waits until what is on disk is known, but not for long: a request that comes right after a start may find its state there. */
   async resumed(): Promise<void> {
     if (!this.#isScanning) return;
-    await Promise.race([this.#scanning, setTimeout(resumeWaitMs, undefined, { ref: false })]);
+    await Promise.race([this.#scanning, sleep(resumeWaitMs, undefined, { ref: false })]);
   }
 
   /** Finds what an earlier engine left on disk, in the background. */
@@ -142,15 +154,31 @@ export class EngineState {
   /** Writes what is left in memory, as long as the deadline allows, and closes the disk. */
   async close(deadline: AbortSignal): Promise<void> {
     await this.#scanning;
+    clearTimeout(this.#retryTimer);
+    this.#holdAgain();
     await this.controller.suspend(deadline);
     await this.disk?.close();
   }
 
   #use(tenant: string, name: string, session: string): void {
-    if (!this.owners.use(tenant, name, session)) return;
-    this.disk?.hold(tenant, name, session).catch((error) => {
-      this.#logger.warn({ reason: String(error) }, 'state: who uses an image could not be written');
+    if (this.owners.use(tenant, name, session)) this.#hold({ tenant, name, session });
+  }
+
+  #hold(use: Use): void {
+    this.disk?.hold(use.tenant, use.name, use.session).catch((error) => {
+      if (this.#unheld.length === 0) {
+        this.#logger.warn({ reason: String(error) }, 'state: who uses an image could not be written');
+        this.#retryTimer = setTimeout(() => this.#holdAgain(), holdRetryMs).unref();
+      }
+      this.#unheld.push(use);
     });
+  }
+
+  /** What nobody is known to use is never written: uses that a full disk refused are noted when it isn't full any more. */
+  #holdAgain(): void {
+    for (const use of this.#unheld.splice(0)) {
+      if (this.owners.namesOf(use.tenant, use.session).has(use.name)) this.#hold(use);
+    }
   }
 
   /** A beginning is named by its state key: who begins otherwise with the same picture has another one. */
