@@ -250,3 +250,20 @@ test('what is being written when the engine closes is written once', async () =>
   await suspended;
   expect([disk.writes, disk.objects.size]).toEqual([1, 1]);
 });
+
+test('a shutdown tries a disk once more that failed a moment before', async () => {
+  const disk = new MemoryDisk();
+  const { controller, clock, keep } = setUp({ ramBytes: 1_000, disk });
+  keep(session('a'), [turnOf(1)], bytesOf(1));
+  disk.failing = new Error('full');
+  clock.nowMs = 1_000;
+  controller.tick();
+  await settled();
+  expect(controller.writeFailures).toBe(1);
+  keep(session('b'), [turnOf(2)], bytesOf(2));
+  await controller.suspend(new AbortController().signal);
+  expect(controller.writeFailures).toBe(2);
+  disk.failing = undefined;
+  await controller.suspend(new AbortController().signal);
+  expect(disk.objects.size).toBe(2);
+});
