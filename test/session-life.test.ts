@@ -43,6 +43,20 @@ describe('the life of a session', () => {
     expect(await inventory(store)).toEqual({});
   });
 
+  test('ends for the engine, too, when its record is damaged', async () => {
+    const clock = new FakeClock();
+    const { manager, store, engine, problems } = await fixture({ clock });
+    await ask(manager, { input: say('a') });
+    const [stored] = await store.records.list('acme', 'session', { limit: 1 });
+    if (!stored) throw new Error('it is stored');
+    const { key, version, expiresAtMs } = stored;
+    await store.records.compareAndSet(key, version, Uint8Array.of(1, 2, 3), expiresAtMs);
+    clock.pass(31 * minute);
+    await manager.sweep();
+    expect(problems.splice(0)).toHaveLength(1);
+    expect(engine.calls).toContainEqual({ type: 'forget', tenant: 'acme', session: key.id });
+  });
+
   test('can be shortened by a request, set per tenant, and not lengthened', async () => {
     const clock = new FakeClock();
     const { manager } = await fixture({

@@ -196,6 +196,8 @@ export class SessionStore {
       return [endOf(tenant, decodeRecord(id, value))];
     } catch (error) {
       this.#onProblem(error);
+      // The engine needs its name only.
+      void this.#onGone(tenant, id);
       return [];
     }
   }
