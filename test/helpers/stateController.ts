@@ -1,3 +1,4 @@
+import { failure } from '../../src/core/errors.ts';
 import { PrefillRate } from '../../src/engine/schedule/prefillRate.ts';
 import type { DiskObject, DiskTier } from '../../src/engine/state/diskTier.ts';
 import { Planner } from '../../src/engine/state/planner.ts';
@@ -31,6 +32,7 @@ export function newStateController(
 /** A disk tier in memory, whose writes and reads can be held up and made to fail. */
 export class MemoryDisk implements DiskTier {
   readonly objects = new Map<string, DiskObject & { readonly body: Uint8Array }>();
+  maxBytes = Number.POSITIVE_INFINITY;
   writes = 0;
   reads = 0;
   /** Awaited before each write, and before each read. */
@@ -45,6 +47,10 @@ export class MemoryDisk implements DiskTier {
     await this.gate;
     signal?.throwIfAborted();
     if (this.failing) throw this.failing;
+    if (body.length > this.maxBytes) {
+      const { length: bytes } = body;
+      throw failure('storage_full', { path: '', bytes, freeBytes: 1_000, reserveBytes: 0 });
+    }
     const id = `object-${++this.writes}`;
     const written = { ...object, id, bytes: body.length, lastUsedMs: Date.now() };
     this.objects.set(id, { ...written, meta: JSON.parse(JSON.stringify(object.meta)), body: body.slice() });

@@ -21,6 +21,8 @@ export interface DiskObject {
  * under this id for this tenant and scope, by an engine with the same fingerprint, or it is not given back at all.
  */
 export interface DiskTier {
+  /** All of it: an object that is larger alone is refused as `storage_full`. */
+  readonly maxBytes: number;
   /** Durable when it resolves. Borrows the body until then. @throws AfterimageError storage_*, the signal's reason while it waits */
   write(
     object: { kind: DiskKind; tenant: string; scope: Scope; meta: unknown },

@@ -1,3 +1,4 @@
+import { AfterimageError } from '../../core/errors.ts';
 import type { Logger } from '../ipc/logger.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { DiskObject, DiskTier } from './diskTier.ts';
@@ -17,6 +18,8 @@ export class DiskWriter {
   readonly #logger: Logger;
   readonly #onWritten: (checkpoint: Checkpoint, object: DiskObject) => void;
   #pausedUntil = 0;
+  /** No wait and no other's end makes room for them. */
+  readonly #tooLarge = new WeakSet<Checkpoint>();
   /** Under way. */
   readonly #writes = new Map<Checkpoint, Promise<void>>();
 
@@ -30,12 +33,14 @@ export class DiskWriter {
     this.#onWritten = onWritten;
   }
 
-  /** Pure. What is nobody's stays off the disk. */
-  canWrite({ scope, state, diskId }: Checkpoint): boolean {
+  /** Pure. What is nobody's stays off the disk, and what is larger than all of it. */
+  canWrite(checkpoint: Checkpoint): boolean {
+    const { scope, state, diskId } = checkpoint;
     return (
       scope !== undefined &&
       state !== undefined &&
       diskId === undefined &&
+      !this.#tooLarge.has(checkpoint) &&
       performance.now() >= this.#pausedUntil
     );
   }
@@ -82,10 +87,16 @@ export class DiskWriter {
       const written = await this.#disk.write(object, state, { signal: writing.signal });
       this.#onWritten(checkpoint, written);
     } catch (error) {
-      if (!writing.signal.aborted) this.#failed(error);
+      if (this.#isTooLarge(error)) this.#tooLarge.add(checkpoint);
+      else if (!writing.signal.aborted) this.#failed(error);
     } finally {
       if (checkpoint.writing === writing) checkpoint.writing = undefined;
     }
+  }
+
+  #isTooLarge(error: unknown): boolean {
+    if (!(error instanceof AfterimageError) || error.code !== 'storage_full') return false;
+    return Number(error.details.bytes) > this.#disk.maxBytes;
   }
 
   #failed(error: unknown): void {

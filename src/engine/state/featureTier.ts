@@ -49,7 +49,7 @@ export class FeatureTier implements FeatureStore {
   /** What nobody shows stays off the disk, where nobody would remove it. */
   async save(tenant: string, imageKey: string, packed: Uint8Array): Promise<boolean> {
     if (this.has(tenant, imageKey)) return true;
-    if (!this.#owners.isUsed(tenant, imageKey)) return false;
+    if (packed.length > this.#disk.maxBytes || !this.#owners.isUsed(tenant, imageKey)) return false;
     const key = featureKey(tenant, imageKey);
     let save = this.#saves.get(key);
     if (!save) {

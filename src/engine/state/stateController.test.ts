@@ -267,3 +267,21 @@ test('a shutdown tries a disk once more that failed a moment before', async () =
   await controller.suspend(new AbortController().signal);
   expect(disk.objects.size).toBe(2);
 });
+
+test('what is larger than all of the disk holds up no write of others', async () => {
+  const disk = new MemoryDisk();
+  disk.maxBytes = 50;
+  const { controller, clock, keep, tierOf } = setUp({ ramBytes: 120, disk });
+  keep(session('large'), [turnOf(1)], bytesOf(1, 60));
+  clock.nowMs = 1_000;
+  controller.tick();
+  await settled();
+  keep(session('a'), [turnOf(2)], bytesOf(2));
+  keep(session('b'), [turnOf(3)], bytesOf(3));
+  await settled();
+  clock.nowMs = 2_000;
+  controller.tick();
+  await settled();
+  expect([tierOf([turnOf(1)]), tierOf([turnOf(2)]), tierOf([turnOf(3)])]).toEqual(['none', 'disk', 'disk']);
+  expect([controller.writeFailures, controller.lost]).toEqual([0, 1]);
+});

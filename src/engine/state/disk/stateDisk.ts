@@ -36,6 +36,7 @@ export class StateDisk implements OwnedDisk {
     refused: { damaged: 0, replaced: 0, outdated: 0, locked: 0, missing: 0 },
   };
   #salt: Uint8Array = new Uint8Array();
+  readonly maxBytes: number;
   readonly #worker: Worker;
   readonly #folder: string;
   readonly #logger: Logger;
@@ -47,7 +48,8 @@ export class StateDisk implements OwnedDisk {
   #ended: AfterimageError | undefined;
   #yieldTimer: NodeJS.Timeout | undefined;
 
-  private constructor({ folder, logger, onEvicted = () => {} }: StateDiskOptions) {
+  private constructor({ folder, maxBytes, logger, onEvicted = () => {} }: StateDiskOptions) {
+    this.maxBytes = maxBytes;
     this.#folder = folder;
     this.#logger = logger;
     this.#onEvicted = onEvicted;
