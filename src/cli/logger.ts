@@ -1,9 +1,11 @@
-import pino from 'pino';
-import type { Logger } from '../engine/ipc/logger.ts';
+import pino, { type Logger as PinoLogger } from 'pino';
 
 export type LogChoice = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
 /** Logs go to stderr, so that stdout carries answers only. */
-export function createLogger(level: LogChoice): Logger {
-  return pino({ level }, pino.destination({ dest: 2, sync: true }));
+export function createLogger(level: LogChoice): PinoLogger {
+  const output = pino.destination({ dest: 2, sync: true });
+  // A full disk under the log must not end what is logged: such lines are lost.
+  output.on('error', () => {});
+  return pino({ level }, output);
 }

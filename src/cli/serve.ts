@@ -1,7 +1,7 @@
-import pino from 'pino';
 import { failpointOf } from '../server/failpoint.ts';
 import { type AfterimageServer, openServer } from '../server/openServer.ts';
 import { exitCodes } from './exitCodes.ts';
+import { createLogger } from './logger.ts';
 import { configFrom, type SettingFlags } from './settingOptions.ts';
 
 /** npm passes a Ctrl-C on that the terminal has sent already: two signals so close together are one. */
@@ -22,7 +22,7 @@ export async function serve({ printConfig, ...flags }: ServeFlags & SettingFlags
     return;
   }
   const failpoint = failpointOf(process.env.AFTERIMAGE_FAILPOINT, config.engine);
-  const logger = pino({ level: config.log }, pino.destination({ dest: 2, sync: true }));
+  const logger = createLogger(config.log);
   const signalled = Promise.withResolvers<void>();
   let firstAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
