@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -43,6 +44,34 @@ async function expectRefused(code: string, name: string): Promise<void> {
     expect(existsSync(file(name)) ? readFileSync(file(name)) : undefined).toEqual(before);
   }
 }
+
+// Windows lets nobody take away a file that is open.
+test.skipIf(process.platform === 'win32')(
+  'nothing is written to a folder that was moved away or deleted, until it is back',
+  async () => {
+    const store = await openStore(folder);
+    const value = new Uint8Array(10);
+    expect(await store.records.compareAndSet(key('a'), 0, value, null)).toBe(1);
+    const refused = { code: 'storage_unavailable', details: { path: file('afterimage.db') } };
+    const expectNoWrites = async () => {
+      await expect(store.records.compareAndSet(key('a'), 1, value, null)).rejects.toMatchObject(refused);
+      await expect(store.records.compareAndSet(key('b'), 0, value, null)).rejects.toMatchObject(refused);
+      await expect(store.records.touch(key('a'), 1, 5)).rejects.toMatchObject(refused);
+    };
+    renameSync(folder, `${folder}-moved`);
+    await expectNoWrites();
+    // Another one in its place, as a restored backup would be.
+    const other = await openStore(folder);
+    await expectNoWrites();
+    await other.close();
+    rmSync(folder, { recursive: true });
+    renameSync(`${folder}-moved`, folder);
+    expect(await store.records.compareAndSet(key('a'), 1, value, null)).toBe(2);
+    rmSync(folder, { recursive: true });
+    await expectNoWrites();
+    await store.close();
+  },
+);
 
 // A file system that takes no folders says that the parent is missing, though it is there.
 test.runIf(process.platform === 'linux')('a folder that cannot be made is refused', async () => {

@@ -1,3 +1,4 @@
+import { type Stats, statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failure } from '../../core/errors.ts';
 import type { LogScrubber } from '../../files/logScrubber.ts';
@@ -26,6 +27,8 @@ const thisRecord = 'tenant = ? AND kind = ? AND id = ?';
 export class SqliteRecords implements RecordStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
+  /** The file as it was opened. */
+  readonly #opened: Stats | undefined;
   readonly #scrubber: LogScrubber;
   readonly #statements;
 
@@ -33,6 +36,7 @@ export class SqliteRecords implements RecordStore {
   constructor(database: DatabaseSync, path: string, scrubber: LogScrubber) {
     this.#database = database;
     this.#path = path;
+    this.#opened = statSync(path, { throwIfNoEntry: false });
     this.#scrubber = scrubber;
     this.#statements = prepare(database);
   }
@@ -53,6 +57,7 @@ export class SqliteRecords implements RecordStore {
     return this.#write(
       { tenant, kind, id },
       (statements) => {
+        this.#checkInPlace();
         const write = { key: { tenant, kind, id }, expectedVersion, value, expiresAtMs };
         return apply(write, statements) ? expectedVersion + 1 : undefined;
       },
@@ -66,6 +71,7 @@ export class SqliteRecords implements RecordStore {
     expiresAtMs: number | null,
   ): Promise<boolean> {
     return this.#write({ tenant, kind, id }, ({ touch }) => {
+      this.#checkInPlace();
       return touch.run(expiresAtMs, tenant, kind, id, version).changes === 1;
     });
   }
@@ -86,6 +92,7 @@ export class SqliteRecords implements RecordStore {
     return this.#write(
       {},
       (statements) => {
+        if (writes.some(({ value }) => value !== null)) this.#checkInPlace();
         this.#database.exec('BEGIN IMMEDIATE');
         try {
           const matched = writes.map((write) => apply(write, statements));
@@ -128,6 +135,18 @@ export class SqliteRecords implements RecordStore {
   /** Blocks the process for as long as reading the file takes; one line per damage. */
   async checkIntegrity(): Promise<string[]> {
     return this.#run({}, () => checkDatabase(this.#database, this.#path));
+  }
+
+  /**
+   * A file that was deleted or moved while it is open still takes writes, and all of them are lost with the process: nobody may
+   * be told that they were kept.
+   */
+  #checkInPlace(): void {
+    const found = statSync(this.#path, { throwIfNoEntry: false });
+    if (found && found.ino === this.#opened?.ino && found.dev === this.#opened.dev) return;
+    const reason =
+      'it was deleted, moved or replaced while the server ran; put it back, or start the server again';
+    throw failure('storage_unavailable', { path: this.#path, reason });
   }
 
   #write<T>(names: object, work: (statements: Statements) => T, bytes?: number): T {
