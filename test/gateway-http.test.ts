@@ -198,6 +198,19 @@ test('a refusal for being full is a line in the log, not a fault with a place in
   expect(line).not.toHaveProperty('err');
 });
 
+test('where the reply says that the log says why, it does', async () => {
+  const gateway = await open();
+  const details = { path: '/var/data/afterimage.db', reason: 'the disk was pulled out' };
+  gateway.below.engine.ready = () => Promise.reject(failure('storage_unavailable', details));
+  const reply = await gateway.call('GET', '/v1/models', { as: 'a' });
+  expect(await errorOf(reply)).toMatchObject({
+    status: 503,
+    message: 'The storage at afterimage.db is not available: the log says why.',
+  });
+  const line = gateway.log.find(({ requestId }) => requestId === reply.headers.get('x-request-id'));
+  expect(JSON.stringify(line)).toContain(details.reason);
+});
+
 test('bodies are refused for their type, encoding, size, depth and syntax', async () => {
   const gateway = await open({ config: { maxBodyBytes: 1_000, maxJsonDepth: 8 } });
   const refusal = async (body: string, headers: Record<string, string> = {}, path = '/v1/responses') => {

@@ -13,7 +13,8 @@ export function handleError(logger: Logger): ErrorHandler<GatewayEnv> {
     if (status >= 500 && !isNoFault(c, thrown)) {
       const { requestId } = c.var;
       // A server that is full or shutting down says so to many: no fault, and no place in the code to look at.
-      if (status === 503) logger.warn({ requestId, code: error.code }, 'request refused');
+      const isToldWhole = thrown instanceof AfterimageError && thrown.message === error.message;
+      if (status === 503 && isToldWhole) logger.warn({ requestId, code: error.code }, 'request refused');
       else logger.error({ err: thrown, requestId, code: error.code }, 'request failed');
     }
     return c.json({ error }, status as ContentfulStatusCode, { ...headers });
