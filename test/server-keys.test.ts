@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { servers } from './helpers/servers.ts';
 
@@ -26,6 +28,15 @@ test('others can reach it: it does not start without a key, and says how to make
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain('Make one with: afterimage keys add --tenant NAME [key_needed]');
   }
+});
+
+test('listing and revoking keys makes nothing where there are none', async () => {
+  const folder = join(newFolder(), 'of-nobody');
+  const listed = await run(['keys', 'list', '--json', '--data-folder', folder]);
+  expect([listed.code, listed.stdout]).toEqual([0, '[]\n']);
+  const revoked = await run(['keys', 'revoke', 'key_x', '--data-folder', folder]);
+  expect([revoked.code, revoked.stderr]).toEqual([2, 'afterimage: There is no key key_x. [not_found]\n']);
+  expect(existsSync(folder)).toBe(false);
 });
 
 test('others can reach it: nothing without a key, and a revoked one is refused at once', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { failure } from '../core/errors.ts';
 import { type KeyInfo, type KeyLimits, KeyTable } from '../keys/keyTable.ts';
 import { keyFile } from '../server/dataFolder.ts';
@@ -32,7 +33,7 @@ export function addKey(flags: KeyFlags, folder: FolderFlags): void {
 
 /** `afterimage keys list`: no secrets, those are not kept. */
 export function listKeys({ json }: { json?: boolean }, folder: FolderFlags): void {
-  const keys = withKeys(folder, (all) => all.list());
+  const keys = withMadeKeys(folder, (all) => all.list()) ?? [];
   if (json) {
     process.stdout.write(`${JSON.stringify(keys, undefined, 2)}\n`);
     return;
@@ -50,14 +51,17 @@ export function listKeys({ json }: { json?: boolean }, folder: FolderFlags): voi
 
 /** `afterimage keys revoke`: a running server refuses the key from now on. */
 export function revokeKey(id: string, folder: FolderFlags): void {
-  if (!withKeys(folder, (keys) => keys.revoke(id))) throw failure('not_found', { object: 'key', id });
+  if (!withMadeKeys(folder, (keys) => keys.revoke(id))) throw failure('not_found', { object: 'key', id });
   process.stderr.write(`${id} is revoked.\n`);
 }
 
+/** Undefined where no key was ever made: looking makes no file and no folder. */
+function withMadeKeys<T>(folder: FolderFlags, work: (keys: KeyTable) => T): T | undefined {
+  return existsSync(keyFileOf(folder)) ? withKeys(folder, work) : undefined;
+}
+
 function withKeys<T>(folder: FolderFlags, work: (keys: KeyTable) => T): T {
-  const { config, dataFolder } = folder;
-  const { dataFolder: found } = configFrom({ config, dataFolder });
-  const keys = new KeyTable(keyFile(found), (problem) => {
+  const keys = new KeyTable(keyFileOf(folder), (problem) => {
     throw problem;
   });
   try {
@@ -65,6 +69,10 @@ function withKeys<T>(folder: FolderFlags, work: (keys: KeyTable) => T): T {
   } finally {
     keys.close();
   }
+}
+
+function keyFileOf({ config, dataFolder }: FolderFlags): string {
+  return keyFile(configFrom({ config, dataFolder }).dataFolder);
 }
 
 function limitOf(unit: string, text: string): number | null {
