@@ -251,7 +251,27 @@ describe('turns', () => {
     expect((await post(fixture, { input: 'one' }, { 'idempotency-key': 'k'.repeat(256) })).status).toBe(400);
   });
 
-  test('a stream by a known key is the stored reply', async () => {
+  test('a stream by a known key is the same stream, byte for byte', async () => {
+    const script = [
+      { pieces: ['The', ' price', '：', '4', '9', ' 🐇', '.'] },
+      { pieces: ['one'] },
+      { toolCalls: [{ name: 'look', arguments: '{"a":1}' }] },
+      { pieces: ['Let me', ' see'], toolCalls: [{ name: 'look', arguments: '{}' }] },
+    ];
+    const fixture = await openResponses({ engine: { script } });
+    const tools = [{ type: 'function', name: 'look', parameters: { type: 'object' } }];
+    for (const [index] of script.entries()) {
+      const headers = { 'idempotency-key': `k${index}` };
+      const body = { input: 'one', stream: true, ...(index > 1 && { tools }) };
+      const first = await post(fixture, body, headers);
+      const again = await post(fixture, body, headers);
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(again.text).toBe(first.text);
+    }
+    expect(fixture.finished).toHaveLength(script.length);
+  });
+
+  test('a stream by the key of a whole reply is the stored reply', async () => {
     const fixture = await openResponses();
     const headers = { 'idempotency-key': 'k1' };
     const first = JSON.parse((await post(fixture, { input: 'one' }, headers)).text);

@@ -54,6 +54,11 @@ export interface ResponseRecord {
   readonly context: ItemRuns;
   readonly input: ItemRuns;
   readonly output: ItemRuns;
+  /**
+   * How long each piece was in which its text came, packed like tokens: a stream that is given again by its idempotency key is
+   * cut in the same places. Left out without a key, and where there was one piece at most.
+   */
+  readonly deltas?: string;
   readonly result: TurnResult | null;
   readonly comparison: Comparison | null;
   /** Of the tools and the output format it was asked with, for later comparisons; null: none. */

@@ -4,6 +4,7 @@ import { compare, otherPrompt } from './comparison.ts';
 import { generateAnswer } from './generateAnswer.ts';
 import type { StoredItem } from './items.ts';
 import type { LiveTurn } from './liveTurn.ts';
+import { packTokens } from './packedTokens.ts';
 import type { ResponseRecord } from './record.ts';
 import type { TurnDraft } from './turnDraft.ts';
 import type { TurnParts } from './turnParts.ts';
@@ -26,15 +27,14 @@ export async function runDraft(
       ? undefined
       : await otherPrompt(tenant, comparisonResponseId, { generate, response }, parts);
   const answer = new Answer(record.session, response.serial, request.input.length);
-  let isFirst = true;
+  const deltaLengths: number[] = [];
   const generated = await generateAnswer(engine, generate, {
     prewarm,
     signal,
     limitMs: config.maxTurnMs,
     onDelta: async (text) => {
       log.append({ type: 'delta', itemId: answer.messageId, text });
-      if (isFirst) await failpoint('first-delta');
-      isFirst = false;
+      if (deltaLengths.push(text.length) === 1) await failpoint('first-delta');
     },
     onCall: (call) => log.append({ type: 'functionCall', item: answer.addCall(call) }),
   });
@@ -44,5 +44,7 @@ export async function runDraft(
     comparison: other ? compare(other, generated.usage) : null,
   });
   const items = prewarm ? [] : answer.items(generated);
-  return { response: finished, items, vectors: generated.imageVectors ?? [] };
+  const isCut = request.idempotencyKey !== undefined && deltaLengths.length > 1;
+  const kept = isCut ? { ...finished, deltas: packTokens(deltaLengths) } : finished;
+  return { response: kept, items, vectors: generated.imageVectors ?? [] };
 }
