@@ -275,7 +275,12 @@ describe('what is refused', () => {
       expect((await foreign.text()).replace(id, never)).toBe(await unknown.text());
     }
     expect((await fixture.request('GET', `/v1/files/${id}`, undefined, { tenant: 'acme' })).status).toBe(200);
-    expect((await refused(fixture, 'GET', `/v1/files?after=${id}`)).slice(0, 2)).toEqual([404, 'not_found']);
+    expect((await refused(fixture, 'GET', `/v1/files?after=${id}`)).slice(0, 4)).toEqual([
+      404,
+      'not_found',
+      'after',
+      `There is no file ${id}.`,
+    ]);
   });
 
   test.each([

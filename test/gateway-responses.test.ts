@@ -304,6 +304,22 @@ describe('what is there', () => {
     await expect(client.responses.retrieve(made.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
   });
 
+  test('is refused for a wrong query by its field and value', async () => {
+    const fixture = await openResponses();
+    const { id } = await create(fixture, { input: 'one' });
+    for (const [query, param, actual] of [
+      ['?stream=true&starting_after=-1', 'starting_after', 'got -1'],
+      ['?stream=true&starting_after=1.5', 'starting_after', 'got 1.5'],
+      ['/input_items?after=msg_x', 'after', 'msg_x'],
+      ['/input_items?limit=101', 'limit', 'got 101'],
+    ] as const) {
+      const reply = await fixture.request('GET', `/v1/responses/${id}${query}`);
+      const { error } = (await reply.json()) as { error: { param: string; message: string } };
+      expect([query, error.param]).toEqual([query, param]);
+      expect(error.message).toContain(actual);
+    }
+  });
+
   test('of another tenant is like nothing', async () => {
     const fixture = await openResponses();
     const { id } = await create(fixture, { input: 'one' });

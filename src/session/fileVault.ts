@@ -21,7 +21,7 @@ export interface FileView {
 const kind = 'file';
 const listedAtOnce = 500;
 /** OpenAI's: many clients read the first page only. */
-export const filePageLimits: PageLimits = { most: 10_000, usual: 10_000 };
+export const filePageLimits: PageLimits = { object: 'file', most: 10_000, usual: 10_000 };
 
 /** Files a tenant has uploaded. Deleting one takes its id away; its bytes stay while a session shows them. */
 export class FileVault {

@@ -9,6 +9,9 @@ const maxEchoedLength = 80;
 export function notFound(
   object: 'response' | 'conversation' | 'item' | 'file' | 'picture' | 'session',
   id: string,
+  /** The field that named it; left out when it was the path. */
+  param?: string,
 ): AfterimageError {
-  return failure('not_found', { object, id: id.slice(0, maxEchoedLength) });
+  const details = { object, id: id.slice(0, maxEchoedLength), ...(param !== undefined && { param }) };
+  return failure('not_found', details);
 }

@@ -16,11 +16,13 @@ export interface Page<T> {
 }
 
 export interface PageLimits {
+  /** What is listed. */
+  readonly object: 'item' | 'file';
   readonly most: number;
   readonly usual: number;
 }
 
-const pageLimits: PageLimits = { most: 100, usual: 20 };
+const pageLimits: PageLimits = { object: 'item', most: 100, usual: 20 };
 
 /** @throws invalid_parameter */
 export function checkPageLimit(limit: number, { most } = pageLimits): void {
@@ -41,7 +43,7 @@ export function pageOf<T extends { readonly id: string }>(
   checkPageLimit(limit, limits);
   const ordered = order === 'asc' ? oldestFirst : oldestFirst.toReversed();
   const start = after === undefined ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
-  if (after !== undefined && start === 0) throw notFound('item', after);
+  if (after !== undefined && start === 0) throw notFound(limits.object, after, 'after');
   const data = ordered.slice(start, start + limit);
   return { data, hasMore: start + data.length < ordered.length };
 }

@@ -19,7 +19,9 @@ const retrieveQuery = z.strictObject({
   stream: flag.optional(),
   starting_after: z
     .string()
-    .regex(/^\d{1,9}$/, 'must be the whole number of an event, from 0')
+    .regex(/^\d{1,9}$/, {
+      error: ({ input }) => `must be the whole number of an event, from 0, got ${String(input).slice(0, 20)}`,
+    })
     .transform(Number)
     .optional(),
   include_obfuscation: flag.optional(),
