@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SessionManager } from '../src/session/sessionManager.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
@@ -5,6 +7,17 @@ import { ask, FakeClock, inventory, picture, say } from './helpers/sessions.ts';
 
 const fixture = fixtures();
 const minute = 60_000;
+
+/** The only one. */
+function blobFileIn(folder: string): string {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const [path, ...others] = names
+    .filter((name) => name.includes('upload'))
+    .map((name) => join(folder, name))
+    .filter((name) => statSync(name).isFile());
+  expect(others).toEqual([]);
+  return path as string;
+}
 
 describe('pictures', () => {
   test('a file used in five turns is encoded once, taken in once and stored once', async () => {
@@ -51,6 +64,26 @@ describe('pictures', () => {
     const turn = await ask(other, { input: say('b'), previousResponseId: first.response.id });
     expect(turn.response.result?.usage.imagesEncoded).toBe(1);
     expect(intake.taken).toBe(1);
+  });
+
+  test('a picture that the disk has lost or damaged is whole again once it is sent again', async () => {
+    const { manager, store, folder } = await fixture();
+    const about = { filename: 'a.picture', purpose: 'vision' };
+    const { file } = await manager.files.put('acme', picture, about);
+    const blobFile = blobFileIn(folder);
+    for (const harm of [() => rmSync(blobFile), () => truncateSync(blobFile, 100)]) {
+      harm();
+      const path = `File ${file.id}`;
+      const damaged = { code: 'storage_corrupt', details: { path } };
+      await expect(manager.files.content('acme', file.id)).rejects.toMatchObject(damaged);
+      const again = await manager.files.put('acme', picture, about);
+      expect(again.known).toBe(false);
+      for (const { id } of [file, again.file]) {
+        expect(Buffer.from(await manager.files.content('acme', id))).toEqual(picture);
+      }
+    }
+    await manager.files.delete('acme', file.id);
+    expect((await inventory(store)).upload).toHaveLength(1);
   });
 
   test('a bad picture is refused at upload and leaves nothing', async () => {

@@ -56,20 +56,23 @@ export class BlobHolders {
       const holders = new Set(before?.value.holders);
       if (holder) holders.add(holder);
       let version = before?.version ?? 0;
-      if (!before?.value.stored) {
+      const isStored = before?.value.stored ?? false;
+      if (!isStored) {
         version = await this.#write(tenant, blobId, version, {
           bytes: bytes.length,
           stored: false,
           holders: [],
         });
-        await this.#store.blobs.put({ tenant, area: blobArea, id: blobId }, bytes);
       }
+      // One that the disk has lost or damaged is made whole by who sends it again.
+      const isThere = isStored && (await this.get(tenant, blobId)) !== undefined;
+      if (!isThere) await this.#store.blobs.put({ tenant, area: blobArea, id: blobId }, bytes);
       await this.#write(tenant, blobId, version, {
         bytes: bytes.length,
         stored: true,
         holders: [...holders],
       });
-      return before?.value.stored ?? false;
+      return isThere;
     });
     return { blobId, known };
   }
