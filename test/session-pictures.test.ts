@@ -86,6 +86,23 @@ describe('pictures', () => {
     expect((await inventory(store)).upload).toHaveLength(1);
   });
 
+  test('of a picture that the disk has lost a turn says so, and that it was never there of one that was not', async () => {
+    const { manager, store, folder, ...rest } = await fixture();
+    const { blobId } = await manager.files.putPicture('acme', picture);
+    const { response } = await ask(manager, { input: say('a', { blobId }) });
+    rmSync(blobFileIn(folder));
+    const { intake, engine } = await fixture();
+    const onProblem = (error: unknown) => rest.problems.push(error);
+    const other = new SessionManager({ store, engine, intake, onProblem });
+    const lost = { code: 'storage_corrupt', details: { path: `Picture ${blobId}` } };
+    const turns = [{ input: say('b'), previousResponseId: response.id }, { input: say('c', { blobId }) }];
+    for (const turn of turns) await expect(ask(other, turn)).rejects.toMatchObject(lost);
+    const never = { blobId: '0'.repeat(64) };
+    await expect(ask(other, { input: say('d', never) })).rejects.toMatchObject({ code: 'not_found' });
+    await other.files.putPicture('acme', picture);
+    for (const turn of turns) expect((await ask(other, turn)).response.status).toBe('completed');
+  });
+
   test('a bad picture is refused at upload and leaves nothing', async () => {
     const { manager, store } = await fixture();
     const bad = Buffer.from('bad');

@@ -81,6 +81,11 @@ export class BlobHolders {
     return this.#store.blobs.get({ tenant, area: blobArea, id: blobId });
   }
 
+  /** Whether the tenant should have such a blob; `get` tells whether the disk still has it. */
+  async knows(tenant: string, blobId: string): Promise<boolean> {
+    return this.#alone(async () => (await this.#read(tenant, blobId))?.value.stored ?? false);
+  }
+
   /** False when the tenant has no such blob. */
   async hold(tenant: string, blobId: string, holder: Holder): Promise<boolean> {
     return this.#alone(async () => {

@@ -44,7 +44,7 @@ export class Pictures {
     return blobId as string;
   }
 
-  /** @throws not_found, and what the intake throws when the bytes are no picture. */
+  /** @throws not_found, storage_corrupt, and what the intake throws when the bytes are no picture. */
   async measure(tenant: string, blobId: string, detail: PictureDetail): Promise<MeasuredPicture> {
     const fitted = await this.#fitted(tenant, blobId, detail);
     if (!fitted) throw notFound('picture', blobId);
@@ -86,7 +86,10 @@ export class Pictures {
     key: string,
   ): Promise<FittedPicture | undefined> {
     const bytes = await this.#blobs.get(tenant, blobId);
-    if (!bytes) return undefined;
+    if (!bytes) {
+      if (await this.#blobs.knows(tenant, blobId)) throw lost(blobId);
+      return undefined;
+    }
     const picture = await this.#intake.take(bytes, detail);
     this.#cache.put(key, picture);
     return picture;
@@ -99,3 +102,10 @@ export class Pictures {
     }
   }
 }
+
+/** By the disk: nobody's mistake, so it is no `not_found`. */
+const lost = (blobId: string) =>
+  failure('storage_corrupt', {
+    path: `Picture ${blobId}`,
+    reason: 'its bytes are missing; the same picture, sent again, makes it whole',
+  });
