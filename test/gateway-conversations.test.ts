@@ -58,6 +58,32 @@ describe('the official client', () => {
     });
   });
 
+  test('who erases items page by page comes to all of them, in either order', async () => {
+    const fixture = await open(conversationRoutes);
+    const client = await clientOf(fixture);
+    for (const order of ['asc', 'desc'] as const) {
+      const { id } = await client.conversations.create({ items: [say('a'), say('b'), say('c')] });
+      const more = Array.from({ length: 12 }, (_, index) => say(`item ${index}`));
+      await client.conversations.items.create(id, { items: more });
+      const erased = [];
+      for await (const item of client.conversations.items.list(id, { limit: 2, order })) {
+        erased.push(item.id);
+        await client.conversations.items.delete(item.id ?? '', { conversation_id: id });
+      }
+      expect(new Set(erased).size).toBe(15);
+      expect((await client.conversations.items.list(id)).data).toEqual([]);
+      // What no item ever had is no place to go on from.
+      const other = await client.conversations.create({ items: [say('a')] });
+      const [elsewhere] = (await client.conversations.items.list(other.id)).data;
+      for (const after of [elsewhere?.id ?? '', `msg_${id.slice('conv_'.length)}9i0`, 'msg_x']) {
+        await expect(client.conversations.items.list(id, { after })).rejects.toMatchObject({
+          status: 404,
+          param: 'after',
+        });
+      }
+    }
+  });
+
   test('may shorten the life of a conversation', async () => {
     const fixture = await open(conversationRoutes);
     const reply = await fixture.request('POST', '/v1/conversations', { idle_ttl_ms: 60_000 });

@@ -1,7 +1,7 @@
 import { failure } from '../core/errors.ts';
 import { idleTtlFor } from './config.ts';
 import { checkOutputs } from './functionCalls.ts';
-import { newSession, parseConversationId } from './ids.ts';
+import { comparePlaces, newSession, parseConversationId, parseItemId } from './ids.ts';
 import { indicesOf, joinRuns } from './itemRuns.ts';
 import type { InputItem, Item } from './items.ts';
 import { notFound } from './notFound.ts';
@@ -76,9 +76,20 @@ export class Conversations {
     return this.#removal.remove(tenant, nameOf(id));
   }
 
+  /** A page may follow an item that was erased since: who erases what they read goes on where they were. */
   async items(tenant: string, id: string, page: PageOptions): Promise<Page<Item>> {
     const record = await this.#read(tenant, id);
-    return pageOf(itemViews(record, record.conversation?.items ?? []), page);
+    const items = itemViews(record, record.conversation?.items ?? []);
+    const { after, ...rest } = page;
+    if (after === undefined || items.some((item) => item.id === after)) return pageOf(items, page);
+    const erased = parseItemId(after);
+    if (erased?.session !== record.session || erased.serial >= record.nextSerial) return pageOf(items, page);
+    const isLater = (item: Item): boolean =>
+      comparePlaces(parseItemId(item.id)?.place ?? '', erased.place) > 0;
+    return pageOf(
+      items.filter((item) => isLater(item) === (page.order === 'asc')),
+      rest,
+    );
   }
 
   async item(tenant: string, id: string, itemId: string): Promise<Item> {

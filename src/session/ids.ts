@@ -39,6 +39,14 @@ export const itemIdOf = (type: keyof typeof itemPrefixes, session: string, place
   `${itemPrefixes[type]}_${session}${place}`;
 export const itemPlace = (serial: number, index: number): string => `${serial}i${index}`;
 
+/** Below 0 when the first came before the second: a conversation's items are in this order. */
+export function comparePlaces(first: string, second: string): number {
+  const [[serial = 0, index = 0], [otherSerial = 0, otherIndex = 0]] = [first, second].map((place) =>
+    place.split('i').map(Number),
+  ) as [number[], number[]];
+  return serial - otherSerial || index - otherIndex;
+}
+
 const responsePattern = /^resp_([0-9A-Za-z]{22})([1-9]\d{0,8})$/;
 const itemPattern = /^(msg|fc|fco|rs)_([0-9A-Za-z]{22})([1-9]\d{0,8})(i\d{1,9})$/;
 const sessionPattern = /^[0-9A-Za-z]{22}$/;
