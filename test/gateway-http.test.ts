@@ -162,6 +162,16 @@ test('unknown paths, methods, HEAD and OPTIONS are answered as they should be', 
   expect([head.status, await head.text()]).toEqual([200, '']);
 });
 
+test('a route of OpenAI that is not here is no method that a response lacks', async () => {
+  const gateway = await open();
+  const reply = await gateway.call('POST', '/v1/responses/compact', { as: 'a', body: { model: 'x' } });
+  expect(await errorOf(reply)).toMatchObject({
+    status: 404,
+    code: 'route_not_found',
+    message: 'There is no route POST /v1/responses/compact.',
+  });
+});
+
 test('ready or not is said openly', async () => {
   const state = { isReady: false };
   const gateway = await open({ parts: { isReady: () => state.isReady } });
