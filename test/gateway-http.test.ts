@@ -162,6 +162,36 @@ test('unknown paths, methods, HEAD and OPTIONS are answered as they should be', 
   expect([head.status, await head.text()]).toEqual([200, '']);
 });
 
+test('names and arguments of functions are refused with what they are', async () => {
+  const gateway = await open();
+  const call = { name: 'f', arguments: '{}' };
+  const bodies = {
+    responses: [
+      { input: 'x', tools: [{ type: 'function', name: 'a b' }] },
+      { input: 'x', text: { format: { type: 'json_schema', name: 'a b', schema: {} } } },
+      { input: [{ type: 'function_call', call_id: 'c', ...call, name: 'a b' }] },
+      { input: [{ type: 'function_call', call_id: 'c', ...call, arguments: 'a b' }] },
+    ],
+    'chat/completions': [
+      {
+        messages: [{ role: 'user', content: 'x' }],
+        tools: [{ type: 'function', function: { name: 'a b' } }],
+      },
+      ...[{ name: 'a b' }, { arguments: 'a b' }].map((wrong) => ({
+        messages: [
+          { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { ...call, ...wrong } }] },
+        ],
+      })),
+    ],
+  };
+  for (const [path, all] of Object.entries(bodies)) {
+    for (const body of all) {
+      const { code, message } = await errorOf(await gateway.call('POST', `/v1/${path}`, { as: 'a', body }));
+      expect([code, message]).toEqual(['invalid_parameter', expect.stringMatching(/, got 'a b'\.$/)]);
+    }
+  }
+});
+
 test('a route of OpenAI that is not here is no method that a response lacks', async () => {
   const gateway = await open();
   const reply = await gateway.call('POST', '/v1/responses/compact', { as: 'a', body: { model: 'x' } });

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { isJsonObject } from '../../core/tools.ts';
+import { callArguments, functionName } from '../items/functionFields.ts';
 import { oneOfTypes } from '../items/oneOfTypes.ts';
 
 /** State is reused wherever prompts begin alike, so a breakpoint asks for what happens anyway. */
@@ -40,10 +40,6 @@ const saidContent = z.union([
   z.array(oneOfTypes(z.discriminatedUnion('type', [textPart, refusalPart]), ['text', 'refusal'])).min(1),
 ]);
 
-export const functionName = z
-  .string()
-  .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
-  .openapi({ example: 'find_product' });
 const callId = z.string().min(1).max(128);
 
 const functionCall = z.strictObject({
@@ -51,10 +47,7 @@ const functionCall = z.strictObject({
   id: callId,
   function: z.strictObject({
     name: functionName,
-    arguments: z
-      .string()
-      .refine(isJsonObject, 'must be a JSON object')
-      .openapi({ description: 'A JSON object as text.' }),
+    arguments: callArguments,
   }),
   index: z
     .int()

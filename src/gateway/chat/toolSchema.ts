@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
+import { functionName } from '../items/functionFields.ts';
 import { oneOfTypes } from '../items/oneOfTypes.ts';
-import { functionName } from './messageSchema.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 /** At most as many as OpenAI takes. */

@@ -58,7 +58,7 @@ export function listed(words: readonly string[]): string {
 }
 
 /** The value, when it is short and no secret can hide in it; else what kind of value it is. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') {
     const cut = value.length > shownCharacters;
     const text = cut ? value.slice(0, shownCharacters) : value;

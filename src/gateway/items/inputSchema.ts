@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { isJsonObject } from '../../core/tools.ts';
+import { callArguments, functionName } from './functionFields.ts';
 import { oneOfTypes } from './oneOfTypes.ts';
 
 /**
@@ -86,8 +86,8 @@ const callId = z.string().min(1).max(128);
 const functionCall = z.strictObject({
   type: z.literal('function_call'),
   call_id: callId,
-  name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
-  arguments: z.string().refine(isJsonObject, 'must be a JSON object'),
+  name: functionName,
+  arguments: callArguments,
   ...echoed,
 });
 

@@ -1,10 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import { functionName } from '../items/functionFields.ts';
 import { oneOfTypes } from '../items/oneOfTypes.ts';
 
-const functionName = z
-  .string()
-  .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
-  .openapi({ example: 'find_product' });
 const jsonObject = z.record(z.string(), z.unknown());
 
 const functionTool = z.strictObject({
