@@ -162,6 +162,13 @@ test('unknown paths, methods, HEAD and OPTIONS are answered as they should be', 
   expect([head.status, await head.text()]).toEqual([200, '']);
 });
 
+test('a body that is not there is missed in the type that the route takes', async () => {
+  const gateway = await open();
+  const said = async (path: string) => (await errorOf(await gateway.call('POST', path, { as: 'a' }))).message;
+  expect(await said('/v1/files')).toBe('The body is empty, this route takes multipart/form-data.');
+  expect(await said('/v1/responses')).toBe('The body is not JSON: it is empty.');
+});
+
 test('names and arguments of functions are refused with what they are', async () => {
   const gateway = await open();
   const call = { name: 'f', arguments: '{}' };

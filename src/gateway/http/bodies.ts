@@ -23,7 +23,11 @@ export function bodies(table: RouteTable, config: GatewayConfig): MiddlewareHand
     if (type !== undefined && !acceptsJson(route, type)) throw wrongType(route, `of the type ${type}`);
     const bytes = await readBody(raw, config.maxBodyBytes);
     if (bytes.length > 0 && type === undefined) throw wrongType(route, 'of no declared type');
-    if (bytes.length === 0 && route.bodyRequired) throw failure('invalid_json', { problem: 'it is empty' });
+    if (bytes.length === 0 && route.bodyRequired) {
+      throw acceptsJson(route, json)
+        ? failure('invalid_json', { problem: 'it is empty' })
+        : wrongType(route, 'empty');
+    }
     const body = bytes.length === 0 ? {} : parseJson(bytes, config.maxJsonDepth);
     if (route.bodyTypes.length === 0) refuseFields(body);
     // Routes get what was parsed here instead of parsing it again; the bytes are gone.
