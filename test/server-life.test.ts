@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -45,6 +45,23 @@ test('says in one line where it is, and ends with 0 when it is told to', async (
     expect.arrayContaining(['server: listening', 'server: stopping', 'server: stopped']),
   );
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a data folder that is moved away is said so by both turns and readiness, until it is back',
+  async () => {
+    const folder = newFolder();
+    const server = await start(folder);
+    const ready = async () => (await fetch(`${server.url}/readyz`)).status;
+    const turn = () => server.json('POST', '/v1/responses', { model, input: 'Hello' });
+    expect([await ready(), (await turn()).status]).toEqual([200, 200]);
+    renameSync(join(folder, 'store'), join(folder, 'elsewhere'));
+    expect(await ready()).toBe(503);
+    const refused = await turn();
+    expect([refused.status, refused.body.error.code]).toEqual([503, 'storage_unavailable']);
+    renameSync(join(folder, 'elsewhere'), join(folder, 'store'));
+    expect([await ready(), (await turn()).status]).toEqual([200, 200]);
+  },
+);
 
 test('after kill -9 what was answered is there, and the conversation goes on', async () => {
   const folder = newFolder();

@@ -90,7 +90,7 @@ export async function openServer(
       const owner = keys.authenticate(key);
       return owner && principalOf(owner, config);
     },
-    isReady: () => watch.isUp && !draining,
+    isReady: () => watch.isUp && !draining && store.isInPlace,
     config: gatewayConfigOf(config, keyRequired),
     turns: new GatewayMetrics(),
     logger,

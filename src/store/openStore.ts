@@ -85,6 +85,9 @@ function storeOf({ records, blobs, database, scrubber, lock }: Parts): Store {
   return {
     records,
     blobs,
+    get isInPlace() {
+      return records.isInPlace;
+    },
     checkIntegrity: async () => [...(await records.checkIntegrity()), ...(await blobs.checkIntegrity())],
     close: () => {
       closing ??= close();

@@ -108,6 +108,8 @@ export interface BlobStore {
 export interface Store {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
+  /** False while nothing can be kept: writes are refused with storage_unavailable. */
+  readonly isInPlace: boolean;
   /** Looks for damage; empty when there is none. Read-only, may take as long as reading everything. */
   checkIntegrity(): Promise<string[]>;
   /** Waits for writes under way, then refuses further calls. Idempotent. */

@@ -35,7 +35,10 @@ export function systemRoutes(
       operationId: 'getReadiness',
       summary: 'Whether turns can be run now',
       security: [],
-      responses: { 200: status('They can.'), 503: status('The server starts or shuts down.') },
+      responses: {
+        200: status('They can.'),
+        503: status('The server starts or shuts down, or its data folder is gone.'),
+      },
     }),
     (c) => (parts.isReady() ? c.json({ status: 'ready' }, 200) : c.json({ status: 'not ready' }, 503)),
   );

@@ -137,13 +137,18 @@ export class SqliteRecords implements RecordStore {
     return this.#run({}, () => checkDatabase(this.#database, this.#path));
   }
 
+  /** Whether the file lies where it was opened. */
+  get isInPlace(): boolean {
+    const found = statSync(this.#path, { throwIfNoEntry: false });
+    return found !== undefined && found.ino === this.#opened?.ino && found.dev === this.#opened.dev;
+  }
+
   /**
    * A file that was deleted or moved while it is open still takes writes, and all of them are lost with the process: nobody may
    * be told that they were kept.
    */
   #checkInPlace(): void {
-    const found = statSync(this.#path, { throwIfNoEntry: false });
-    if (found && found.ino === this.#opened?.ino && found.dev === this.#opened.dev) return;
+    if (this.isInPlace) return;
     const reason =
       'it was deleted, moved or replaced while the server ran; put it back, or start the server again';
     throw failure('storage_unavailable', { path: this.#path, reason });
