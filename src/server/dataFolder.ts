@@ -14,4 +14,6 @@ export function defaultDataFolder(): string {
 export const storeFolder = (dataFolder: string): string => join(dataFolder, 'store');
 /** Where the engine keeps attention state and features; all of it can be computed again. */
 export const stateFolder = (dataFolder: string): string => join(dataFolder, 'state');
+/** The key that uploads are sealed under, unless the operator brings one. */
+export const uploadKeyFile = (dataFolder: string): string => join(dataFolder, 'uploads.key');
 export const keyFile = (dataFolder: string): string => join(dataFolder, 'keys.sqlite');

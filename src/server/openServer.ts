@@ -11,12 +11,13 @@ import type { PictureIntake } from '../session/pictureIntake.ts';
 import { SessionManager } from '../session/sessionManager.ts';
 import type { Failpoint } from '../session/turnParts.ts';
 import { openStore } from '../store/openStore.ts';
-import { keyFile, storeFolder } from './dataFolder.ts';
+import { keyFile, storeFolder, uploadKeyFile } from './dataFolder.ts';
 import { EngineWatch } from './engineWatch.ts';
 import { listen } from './listener.ts';
 import { engineConfigOf, gatewayConfigOf, principalOf, sessionConfigOf } from './partConfigs.ts';
 import type { ServerConfig } from './settings.ts';
 import { startEngine } from './startEngine.ts';
+import { uploadKeyFor } from './uploadKey.ts';
 
 export interface AfterimageServer {
   /** `http://127.0.0.1:8080` */
@@ -57,6 +58,11 @@ export async function openServer(
     onDamage: (damage) => logger.error({ ...damage }, 'store: a damaged blob is treated as absent'),
   });
   opened.defer(() => store.close());
+  const uploadKey = await uploadKeyFor(store, {
+    operatorKey:
+      engineConfig.stateKey === undefined ? undefined : Buffer.from(engineConfig.stateKey, 'base64'),
+    path: uploadKeyFile(config.dataFolder),
+  });
   const keys = new KeyTable(keyFile(config.dataFolder), onProblem);
   opened.defer(() => keys.close());
   const keyRequired = !isLoopbackName(config.host);
@@ -77,6 +83,7 @@ export async function openServer(
     store,
     engine,
     intake,
+    uploadKey,
     config: sessionConfigOf(config),
     onProblem,
     ...(failpoint && { failpoint }),

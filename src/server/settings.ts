@@ -82,8 +82,8 @@ export const settings = {
     .default(16 * 2 ** 30)
     .describe('disk for attention state and features, sealed, in the data folder; 0: none'),
   stateKeyFile: text().optional().meta({
-    description: 'file with the 32 bytes, as base64, that state on disk is sealed under',
-    defaultText: 'a key of its own in the data folder',
+    description: 'file with the 32 bytes, as base64, that state and pictures on disk are sealed under',
+    defaultText: 'keys of its own in the data folder',
   }),
   visionWeights: oneOf(weightTypes)
     .optional()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordKey, Store, StoredRecord } from '../store/port.ts';
 import type { SteadyClock } from './steadyClock.ts';
+import { UploadSeal } from './uploadSeal.ts';
 
 /** How often it is checked that the holders of a blob still are. A crash can leave one that isn't. */
 const auditMs = 60 * 60_000;
@@ -10,6 +11,8 @@ interface BlobRecord {
   /** False until the blob itself is written. */
   readonly stored: boolean;
   readonly holders: readonly string[];
+  /** Of its seal; left out when it lies in clear. */
+  readonly salt?: string;
 }
 
 export type Holder = `session:${string}` | `file:${string}`;
@@ -31,6 +34,7 @@ const kind = 'blob';
 export class BlobHolders {
   readonly #store: Store;
   readonly #clock: SteadyClock;
+  readonly #seal: UploadSeal | undefined;
   /** A blob is put before anybody holds it; unheld for this long it goes. */
   readonly #unheldMs: number;
   readonly #onFreed: (tenant: string, blobId: string) => void;
@@ -39,11 +43,14 @@ export class BlobHolders {
   constructor(parts: {
     store: Store;
     clock: SteadyClock;
+    /** None: what is put lies in clear. */
+    seal: UploadSeal | undefined;
     unheldMs: number;
     onFreed: (tenant: string, blobId: string) => void;
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
+    this.#seal = parts.seal;
     this.#unheldMs = parts.unheldMs;
     this.#onFreed = parts.onFreed;
   }
@@ -55,30 +62,33 @@ export class BlobHolders {
       const before = await this.#read(tenant, blobId);
       const holders = new Set(before?.value.holders);
       if (holder) holders.add(holder);
-      let version = before?.version ?? 0;
-      const isStored = before?.value.stored ?? false;
-      if (!isStored) {
-        version = await this.#write(tenant, blobId, version, {
-          bytes: bytes.length,
-          stored: false,
-          holders: [],
-        });
-      }
+      const record = { bytes: bytes.length, holders: [...holders] };
       // One that the disk has lost or damaged is made whole by who sends it again.
-      const isThere = isStored && (await this.get(tenant, blobId)) !== undefined;
-      if (!isThere) await this.#store.blobs.put({ tenant, area: blobArea, id: blobId }, bytes);
-      await this.#write(tenant, blobId, version, {
-        bytes: bytes.length,
-        stored: true,
-        holders: [...holders],
-      });
-      return isThere;
+      if (before?.value.stored && (await this.get(tenant, blobId))) {
+        await this.#write(tenant, blobId, before.version, { ...before.value, ...record });
+        return true;
+      }
+      const salt = this.#seal && UploadSeal.newSalt();
+      const sealed = { ...record, ...(salt !== undefined && { salt }) };
+      const unstored = { ...sealed, stored: false, holders: before?.value.holders ?? [] };
+      const version = await this.#write(tenant, blobId, before?.version ?? 0, unstored);
+      const body = salt === undefined ? bytes : await this.#seal?.seal(bytes, salt, { tenant, blobId });
+      await this.#store.blobs.put({ tenant, area: blobArea, id: blobId }, body as Uint8Array);
+      await this.#write(tenant, blobId, version, { ...sealed, stored: true });
+      return false;
     });
     return { blobId, known };
   }
 
-  get(tenant: string, blobId: string): Promise<Uint8Array | undefined> {
-    return this.#store.blobs.get({ tenant, area: blobArea, id: blobId });
+  /** Undefined: there is no such blob, or none that is whole. */
+  async get(tenant: string, blobId: string): Promise<Uint8Array | undefined> {
+    const [record, body] = await Promise.all([
+      this.#read(tenant, blobId),
+      this.#store.blobs.get({ tenant, area: blobArea, id: blobId }),
+    ]);
+    const salt = record?.value.salt;
+    if (!body || salt === undefined) return body;
+    return this.#seal?.open(body, salt, { tenant, blobId });
   }
 
   /** Whether the tenant should have such a blob; `get` tells whether the disk still has it. */

@@ -32,6 +32,7 @@ import { Sweeper } from './sweeper.ts';
 import type { Failpoint, TurnParts } from './turnParts.ts';
 import { TurnProtocol } from './turnProtocol.ts';
 import type { TurnRequest } from './turnRequest.ts';
+import { UploadSeal } from './uploadSeal.ts';
 
 export interface SessionManagerOptions {
   /** Stays the caller's. */
@@ -39,6 +40,8 @@ export interface SessionManagerOptions {
   /** Stays the caller's. */
   readonly engine: InferencePort;
   readonly intake: PictureIntake;
+  /** 32 bytes that uploads are sealed under; left out, they lie in clear. */
+  readonly uploadKey?: Uint8Array;
   readonly config?: Partial<SessionConfig>;
   readonly clock?: Clock;
   readonly failpoint?: Failpoint;
@@ -76,7 +79,7 @@ export class SessionManager {
   #draining = false;
 
   constructor(options: SessionManagerOptions) {
-    const { store, engine, intake, onProblem, failpoint = () => {} } = options;
+    const { store, engine, intake, uploadKey, onProblem, failpoint = () => {} } = options;
     const config = { ...defaultSessionConfig, ...options.config };
     const clock = new SteadyClock(options.clock ?? systemClock);
     const live = this.#live;
@@ -85,6 +88,7 @@ export class SessionManager {
     const blobs = new BlobHolders({
       store,
       clock,
+      seal: uploadKey && new UploadSeal(uploadKey),
       unheldMs: config.unheldMs,
       onFreed: (tenant, blobId) => this.#pictures.drop(tenant, blobId),
     });

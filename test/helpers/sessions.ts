@@ -76,7 +76,8 @@ export async function openSessions<Engine extends InferencePort = ScriptedEngine
   const intake = new HashIntake();
   const problems: unknown[] = [];
   const onProblem = (error: unknown) => problems.push(error);
-  const manager = new SessionManager({ store, intake, onProblem, ...options, engine });
+  const uploadKey = new Uint8Array(32).fill(7);
+  const manager = new SessionManager({ store, intake, uploadKey, onProblem, ...options, engine });
   const close = async () => {
     await manager.stop(0);
     await store.close();

@@ -1,7 +1,7 @@
 import { failure } from '../../core/errors.ts';
+import { keyBytes } from '../../files/seal.ts';
 import type { ResolvedEngineConfig } from '../config.ts';
 import type { Logger } from '../ipc/logger.ts';
-import { keyBytes } from './disk/seal.ts';
 import { StateDisk } from './disk/stateDisk.ts';
 import { wipeStateFolder } from './disk/wipeStateFolder.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { keyBytes, seal, unseal } from '../../../files/seal.ts';
 import { scopeName } from '../checkpoint.ts';
-import { keyBytes, seal, unseal } from './seal.ts';
 
 /** A row of `objects` with whose it is. */
 export interface ObjectRow {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { keyBytes } from './seal.ts';
+import { keyBytes } from '../../../files/seal.ts';
 
 /**
  * The key that lies in the folder, or a new one that only its owner can read. One that is damaged is replaced: what was sealed

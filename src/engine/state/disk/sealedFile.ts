@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { fileKey, seal, sealBytes, unseal } from './seal.ts';
+import { fileKey, seal, sealBytes, unseal } from '../../../files/seal.ts';
 
 /**
  * An object's file, numbers little-endian:

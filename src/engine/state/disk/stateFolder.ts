@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AfterimageError, failure } from '../../../core/errors.ts';
+import { fileKey } from '../../../files/seal.ts';
 import { freeBytesAt, storageFailure } from '../../../files/storageFailure.ts';
 import { type Scope, scopeName } from '../checkpoint.ts';
 import type { DiskKind, DiskObject } from '../diskTier.ts';
@@ -9,7 +10,6 @@ import { readHead, writeDurably } from './fileBytes.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { KeyTable, type ObjectRow } from './keyTable.ts';
 import { masterKeyAt } from './masterKey.ts';
-import { fileKey } from './seal.ts';
 import {
   type Belonging,
   fileFormat,
