@@ -19,7 +19,7 @@ function run(tokens: readonly number[], stop: readonly string[]) {
     stopped = pushed.stopped;
     if (stopped) break;
   }
-  deltas.push(output.finish().delta);
+  deltas.push(output.finish({ atLimit: false }).delta);
   return { deltas, stopped, ...output.result() };
 }
 

@@ -57,11 +57,14 @@ export class OutputText {
     return { delta, stopped: this.#stopped };
   }
 
-  /** Gives out what was held back; a character that was cut off is U+FFFD. To be called once, before `result`. */
-  finish(): { readonly delta: string } {
+  /**
+   * Gives out what was held back; a character that was cut off is U+FFFD, and a call that was cut off because the answer would be too
+   * long (`atLimit`) is nothing. To be called once, before `result`.
+   */
+  finish({ atLimit }: { atLimit: boolean }): { readonly delta: string } {
     if (this.#stopped) return { delta: '' };
     let delta = this.#add(this.#utf8.flush());
-    if (!this.#stopped && this.#scanner) delta += this.#take(this.#scanner.flush());
+    if (!this.#stopped && this.#scanner) delta += this.#take(this.#scanner.flush({ atLimit }));
     if (!this.#stopped) delta += this.#certain(this.#stop.flush());
     return { delta: delta + this.#endSpace() };
   }
@@ -101,6 +104,10 @@ export class OutputText {
         continue;
       }
       delta += this.#certain(this.#stop.flush());
+      if (piece.kind === 'cut') {
+        this.#stopped = true;
+        continue;
+      }
       this.#space = '';
       this.#certainLength += piece.raw.length;
       this.#toolCalls.push(piece.call);

@@ -9,11 +9,11 @@ const toolNames = ['look', 'count'];
 
 function scan(pieces: readonly string[]) {
   const scanner = new ToolCallScanner(toolNames);
-  return [...pieces.flatMap((piece) => scanner.push(piece)), ...scanner.flush()];
+  return [...pieces.flatMap((piece) => scanner.push(piece)), ...scanner.flush({ atLimit: false })];
 }
 
 /** An answer as it leaves the engine; its text comes in tokens of a byte or two. */
-function answer(text: string, stop: string[] = [], stopAfterCall = false) {
+function answer(text: string, stop: string[] = [], stopAfterCall = false, atLimit = false) {
   const output = new OutputText(byteTokenizer, stop, { toolNames, stopAfterCall });
   let deltas = '';
   for (const token of byteTokenizer.encodePlain(text)) {
@@ -21,7 +21,7 @@ function answer(text: string, stop: string[] = [], stopAfterCall = false) {
     deltas += delta;
     if (stopped) break;
   }
-  deltas += output.finish().delta;
+  deltas += output.finish({ atLimit }).delta;
   const result = output.result();
   expect(deltas).toBe(result.text);
   const bytes = Buffer.concat(result.tokens.map((token) => byteTokenizer.bytesOf(token)));
@@ -86,6 +86,20 @@ test.each([
   ['half a beginning', 'a <tool_c'],
 ])('%s is text', (_what, text) => {
   expect(answer(text)).toEqual({ text, calls: [], kept: text });
+});
+
+test('a call that the limit of the answer cut off is no text, wherever it was cut', () => {
+  const before = 'I look. ';
+  const whole = before + lookText;
+  const jsonEnd = whole.indexOf('}}') + 2;
+  for (let length = before.length; length <= whole.length; length++) {
+    const found = answer(whole.slice(0, length), [], false, true);
+    const mark = whole.slice(before.length, length);
+    // Less of it may be anything.
+    if (mark.length < '<tool'.length) expect(found).toMatchObject({ text: before + mark, calls: [] });
+    else if (length < jsonEnd) expect(found).toEqual({ text: before, calls: [], kept: before });
+    else expect(found).toMatchObject({ text: 'I look.', calls: [look] });
+  }
 });
 
 test('a call behind one that is none is found', () => {

@@ -1,15 +1,19 @@
 import type { ToolCall } from '../../core/tools.ts';
 import { toolCallEnd, toolCallStart } from '../prompt/toolMarkup.ts';
 
-/** A piece of an answer; the `raw` texts of all pieces are the answer. */
+/** A piece of an answer; the `raw` texts of all pieces are the answer. `cut`: the limit of its length fell into a call. */
 export type AnswerPiece =
+  | { readonly kind: 'cut'; readonly raw: string }
   | { readonly kind: 'text'; readonly raw: string }
   | { readonly kind: 'call'; readonly raw: string; readonly call: ToolCall };
 
+/** Letters of its mark by which a call's beginning is known for one: `<tool`. */
+const minStart = 5;
+
 /**
  * Finds calls in an answer as it comes: `<tool_call>`, a JSON object with `name` and `arguments`, `</tool_call>`. What
- * begins like a call is held back until it is one. What turns out to be none - JSON that is cut off or wrong, a tool
- * nobody offered - is text. The last call may lack its end.
+ * begins like a call is held back until it is one. What turns out to be none - JSON that is wrong or that the model itself
+ * left off, a tool nobody offered - is text. The last call may lack its end.
  */
 export class ToolCallScanner {
   readonly #toolNames: ReadonlySet<string>;
@@ -26,9 +30,14 @@ export class ToolCallScanner {
     return this.#pieces(false);
   }
 
-  /** What is held back, once it is clear that no more text comes. */
-  flush(): AnswerPiece[] {
-    return this.#pieces(true);
+  /** What is held back, once it is clear that no more text comes; `atLimit`: because it would be too long. */
+  flush({ atLimit }: { atLimit: boolean }): AnswerPiece[] {
+    const isCall = this.#object !== undefined || overlap(this.#held, toolCallStart) >= minStart;
+    if (!atLimit || !isCall) return this.#pieces(true);
+    const pieces = this.#pieces(false);
+    const call = this.#object ? this.#callEnd(this.#object, true) : 'none';
+    if (call !== 'none') return [...pieces, ...this.#pieces(true)];
+    return [...pieces, { kind: 'cut', raw: this.#take(this.#held.length) }];
   }
 
   #pieces(isLast: boolean): AnswerPiece[] {

@@ -33,7 +33,7 @@ function setUp(decode: () => Promise<void> = async () => {}) {
       maxOutputTokens: 0,
       images: new Map(),
       sampler: undefined,
-      output: { finish: () => ({ delta: '' }) } as OutputText,
+      output: { finish: () => ({ delta: '' }) } as unknown as OutputText,
       onDelta: () => {},
       onDone,
       onError,

@@ -298,7 +298,7 @@ export class Scheduler {
   }
 
   #finish(sequence: Sequence, reason: 'stop' | 'length'): void {
-    const { delta } = sequence.request.output.finish();
+    const { delta } = sequence.request.output.finish({ atLimit: reason === 'length' });
     if (delta) sequence.request.onDelta(delta);
     const result = sequence.finish(reason);
     if (result.plan) this.plans.add(result.plan);
