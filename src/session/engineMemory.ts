@@ -3,6 +3,8 @@ import type { InferencePort } from '../core/inference.ts';
 
 /** A DELETE waits this long for the engine to wipe what it has; an engine that is just starting wipes it later. */
 const waitMs = 2_000;
+/** How long after a failure it is tried again. */
+const retryMs = 30_000;
 
 /**
  * Sees to it that the engine keeps nothing of sessions that are gone: it is told of each end, and what it still holds of sessions
@@ -15,6 +17,7 @@ export class EngineMemory {
   #checking: Promise<void> | undefined;
   /** An end could not be told of since the check that runs began. */
   #mustCheckAgain = false;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(parts: {
     engine: InferencePort;
@@ -55,7 +58,7 @@ export class EngineMemory {
       await this.#engine.forget(tenant, session);
     } catch (error) {
       if (isUnavailable(error)) void this.check();
-      else this.#onProblem(error);
+      else this.#failed(error);
     }
   }
 
@@ -73,7 +76,7 @@ export class EngineMemory {
       }
     } catch (error) {
       if (isUnavailable(error)) this.#mustCheckAgain = true;
-      else this.#onProblem(error);
+      else this.#failed(error);
     }
   }
 
@@ -83,8 +86,17 @@ export class EngineMemory {
       if (!(await this.#isAlive(tenant, session))) await this.#engine.forget(tenant, session);
     } catch (error) {
       if (isUnavailable(error)) throw error;
-      this.#onProblem(error);
+      this.#failed(error);
     }
+  }
+
+  /** What could not be wiped now, on a full disk say, is tried again later. */
+  #failed(error: unknown): void {
+    this.#onProblem(error);
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      void this.check();
+    }, retryMs).unref();
   }
 }
 
