@@ -41,3 +41,21 @@ test('a picture that was encoded for a request without a session is not encoded 
   await second.dispose();
   expect(encoderCalls).toBe(0);
 });
+
+test('features that are all that is left of a picture are shown with their session', async () => {
+  const engine = await Engine.open(
+    { gpu: 'off', visionWeightType: 'f16', kvCells: 512, stateCacheBytes: 0 },
+    silentLogger,
+  );
+  await ask(engine, 's', 'one');
+  const kinds = async () => (await engine.stateTree('t', 's')).map(({ kind, tiers }) => ({ kind, tiers }));
+  expect((await kinds()).some(({ tiers }) => 'hot' in tiers)).toBe(true);
+  await ask(engine, 'other', 'word '.repeat(180));
+  const [node, ...others] = await engine.stateTree('t', 's');
+  expect(others).toEqual([]);
+  expect(node).toMatchObject({ parent: null, kind: 'image', tiers: { features: expect.any(Number) } });
+  const { width, height } = await samplePicture('s01.png');
+  expect(node?.tokens).toBe((width * height) / 32 ** 2);
+  expect(await engine.stateTree('t', 'nobody')).toEqual([]);
+  await engine.dispose();
+});

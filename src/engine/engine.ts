@@ -26,7 +26,7 @@ import type { Logger } from './ipc/logger.ts';
 import { imagesOf } from './ipc/wireRequest.ts';
 import { type EngineParts, loadParts } from './loadParts.ts';
 import { totalCells } from './prompt/commonPrefix.ts';
-import { imageKey } from './prompt/imageKey.ts';
+import { imageKey, sizeOfImage } from './prompt/imageKey.ts';
 import { type Segment, segmentCells } from './prompt/segment.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Sequence, SequenceRequest } from './schedule/sequence.ts';
@@ -183,13 +183,19 @@ export class Engine implements InferencePort {
   }
 
   async stateTree(tenant: string, session: string): Promise<readonly StateNode[]> {
-    const { state, kvBytesPerToken: bytesPerCell } = this.#parts;
+    const { state, template, kvBytesPerToken: bytesPerCell } = this.#parts;
     const hot = this.#scheduler.cache.heldBy(tenant, session).map(({ segments, cells }) => {
       return { segments, tier: 'hot' as const, bytes: cells * bytesPerCell };
     });
-    const featureBytesOf = (imageKey: string): number =>
-      Math.max(this.#encodes.cache.bytesOf(tenant, imageKey), state.features?.bytesOf(tenant, imageKey) ?? 0);
-    return describeTree(tenant, [...hot, ...state.heldBy(tenant, session)], state.tree, featureBytesOf);
+    const bytesOf = (key: string): number =>
+      Math.max(this.#encodes.cache.bytesOf(tenant, key), state.features?.bytesOf(tenant, key) ?? 0);
+    const images = new Map<string, number>();
+    for (const key of state.owners.namesOf(tenant, session)) {
+      const size = sizeOfImage(key);
+      if (size) images.set(key, (size.width * size.height) / template.imageTokenPixels ** 2);
+    }
+    const held = [...hot, ...state.heldBy(tenant, session)];
+    return describeTree(tenant, held, state.tree, { images, bytesOf });
   }
 
   async stats(): Promise<EngineStats> {

@@ -38,7 +38,8 @@ export class ChatTemplate {
   readonly #tokenizer: Tokenizer;
   readonly #spellings: SpecialSpellings;
   readonly #imagePadToken: number;
-  readonly #imageTokenPixels: number;
+  /** Sides of the square that one token of an image stands for. */
+  readonly imageTokenPixels: number;
   /** Begins and ends every sentinel: a character the template's own text doesn't have. */
   readonly #mark: string;
 
@@ -58,7 +59,7 @@ export class ChatTemplate {
     this.#tokenizer = tokenizer;
     this.#spellings = new SpecialSpellings(tokenizer.specials);
     this.#imagePadToken = imagePadToken;
-    this.#imageTokenPixels = imageTokenPixels;
+    this.imageTokenPixels = imageTokenPixels;
     let mark = 0xe000; // The first private-use character.
     while (source.includes(String.fromCharCode(mark))) mark++;
     this.#mark = String.fromCharCode(mark);
@@ -103,8 +104,8 @@ export class ChatTemplate {
       writer.image({
         kind: 'image',
         key: imageKey(item.image),
-        columns: width / this.#imageTokenPixels,
-        rows: height / this.#imageTokenPixels,
+        columns: width / this.imageTokenPixels,
+        rows: height / this.imageTokenPixels,
       });
     }
   }
