@@ -127,6 +127,11 @@ test.each<[string, () => string, string]>([
     'maxWaitingPerTenant: must be at most maxWaiting, which is 4, got 5. [invalid_parameter]',
   ],
   [
+    'more disk than there can be',
+    () => refused({ stateDiskBytes: '9007199254740991' }),
+    '--state-disk-bytes: must be a whole number from 0 to 1125899906842624, got 9007199254740991. [invalid_parameter]',
+  ],
+  [
     'features without a place for them',
     () => refused({ retention: 'features', stateDiskBytes: '0' }),
     'retention: features needs disk for them, but stateDiskBytes is 0. [invalid_parameter]',

@@ -67,10 +67,12 @@ export const settings = {
   kvType: oneOf(kvTypes)
     .default('f16')
     .describe('how the attention cache holds keys and values; smaller ones change answers now and then'),
-  stateCacheBytes: whole(0).optional().meta({
-    description: 'memory for attention state of idle conversations that had to leave the attention cache',
-    defaultText: 'an eighth of free memory, at most 2,147,483,648',
-  }),
+  stateCacheBytes: whole(0, 2 ** 40)
+    .optional()
+    .meta({
+      description: 'memory for attention state of idle conversations that had to leave the attention cache',
+      defaultText: 'an eighth of free memory, at most 2,147,483,648',
+    }),
   featureType: oneOf(featureTypes)
     .default('f16')
     .describe('how features of pictures are kept, in memory and on disk'),
@@ -78,7 +80,7 @@ export const settings = {
     .default(60_000)
     .describe('idle attention state leaves the attention cache for memory after this long'),
   ramIdleMs: whole(0, dayMs).default(120_000).describe('and memory for disk after this long'),
-  stateDiskBytes: whole(0)
+  stateDiskBytes: whole(0, 2 ** 50)
     .default(16 * 2 ** 30)
     .describe('disk for attention state and features, sealed, in the data folder; 0: none'),
   stateKeyFile: text().optional().meta({
@@ -119,7 +121,7 @@ export const settings = {
   maxRecordBytes: whole(2 ** 16, 2 ** 28)
     .default(session.maxRecordBytes)
     .describe('what the text of one session may take; pictures do not count'),
-  reserveBytes: whole(0)
+  reserveBytes: whole(0, 2 ** 50)
     .default(64 * 2 ** 20)
     .describe(
       'free space on the volume below which kept state is given up, and below a quarter of which no pictures are taken',
