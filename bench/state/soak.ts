@@ -14,11 +14,26 @@ const tight: EngineConfig = { kvCells: 4096, stateCacheBytes: 64 * 2 ** 20, feat
 const clients = 4;
 const suspendMs = 60_000;
 
+/**
+ * Rows of a batch are computed by other kernels than a row alone, and round otherwise: where two tokens are as good as equally likely
+ * the answer can turn out either way.
+ */
+interface OtherAnswer {
+  readonly session: number;
+  readonly turn: number;
+  readonly alone: string;
+  readonly together: string;
+  /** Alone it says the same as soon as its first other token is made less likely by `tieLogits`. */
+  readonly isNearTie: boolean;
+}
+
+const tieLogits = 0.05;
+
 export interface SoakFigures {
   readonly sessions: number;
   readonly turns: number;
   /** Answers whose tokens are not those the session gives alone. */
-  readonly wrongAnswers: number;
+  readonly otherAnswers: readonly OtherAnswer[];
   /** Answers that tell another session's secret, and sessions that told their own when asked. */
   readonly foreignSecrets: number;
   readonly ownSecrets: number;
@@ -93,9 +108,7 @@ export async function runSoak(
     return {
       sessions,
       turns: results.length,
-      wrongAnswers: results.filter(
-        ({ result, expected }) => String(result.tokens) !== String(expected?.tokens),
-      ).length,
+      otherAnswers: await otherAnswers(alone, dialogues),
       foreignSecrets: results.filter(({ result, dialogue, expected }) =>
         numbersIn(result.text).some(
           (number) => secrets.has(number) && number !== dialogue.secret && !expected?.text.includes(number),
@@ -118,6 +131,29 @@ export async function runSoak(
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+async function otherAnswers(
+  alone: readonly SoakDialogue[],
+  together: readonly SoakDialogue[],
+): Promise<OtherAnswer[]> {
+  const found: OtherAnswer[] = [];
+  await withEngine({}, suspendMs, async (engine) => {
+    for (const [session, { results }] of together.entries()) {
+      const expected = alone[session]?.results ?? [];
+      // What follows another answer is another conversation.
+      const turn = results.findIndex(({ tokens }, at) => String(tokens) !== String(expected[at]?.tokens));
+      const [result, other] = [results[turn], expected[turn]];
+      if (!result || !other) continue;
+      const at = other.tokens.findIndex((token, index) => token !== result.tokens[index]);
+      const biased = new SoakDialogue(session);
+      while (biased.next < turn) await biased.ask(engine, 'biased');
+      await biased.ask(engine, 'biased', { logitBias: { [other.tokens[at] ?? 0]: -tieLogits } });
+      const isNearTie = String(biased.results[turn]?.tokens) === String(result.tokens);
+      found.push({ session, turn: turn + 1, alone: other.text, together: result.text, isNearTie });
+    }
+  });
+  return found;
 }
 
 async function withEngine<T>(
@@ -160,7 +196,11 @@ export function soakTable(figures: SoakFigures): string {
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   return table([
     ['Sessions, turns', `${figures.sessions}, ${figures.turns}, in ${figures.seconds.toFixed(0)} s`],
-    ['Answers other than alone', String(figures.wrongAnswers)],
+    ['Answers other than alone', String(figures.otherAnswers.length)],
+    ...figures.otherAnswers.map(({ session, turn, alone, together, isNearTie }) => [
+      `  session ${session}, turn ${turn}`,
+      `"${together}" for "${alone}", ${isNearTie ? `within ${tieLogits} logits` : 'NO near-tie'}`,
+    ]),
     ['Secrets of other sessions', `${figures.foreignSecrets}; own ones told ${figures.ownSecrets}`],
     ['Encoder calls', String(figures.encoderCalls)],
     ['State hit rate', `${(100 * figures.stateHitRate).toFixed(1)} %, ${JSON.stringify(figures.tiers)}`],

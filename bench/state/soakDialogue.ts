@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import type { InferencePort } from '../../src/core/inference.ts';
-import type { ChatMessage, GenerateResult, ImageSource } from '../../src/core/request.ts';
+import type { ChatMessage, GenerateResult, ImageSource, Sampling } from '../../src/core/request.ts';
 import { imageSourceFromBytes } from '../../src/images/load.ts';
 
 const folder = fileURLToPath(new URL('../../test/fixtures/samples/', import.meta.url));
@@ -44,7 +44,7 @@ export class SoakDialogue {
     return this.next === SoakDialogue.turnCount;
   }
 
-  async ask(engine: InferencePort, tenant: string): Promise<void> {
+  async ask(engine: InferencePort, tenant: string, sampling: Partial<Sampling> = {}): Promise<void> {
     const questions = [
       `My budget is ${this.secret}.`,
       'Please repeat.',
@@ -55,7 +55,8 @@ export class SoakDialogue {
     const content =
       this.next === 0 ? [{ type: 'image' as const, image: await pictureOf(this.#index) }, text] : [text];
     const messages: ChatMessage[] = [...this.#history, { role: 'user', content }];
-    for await (const event of engine.generate({ tenant, session: `s${this.#index}`, messages })) {
+    const session = `s${this.#index}`;
+    for await (const event of engine.generate({ tenant, session, messages, sampling })) {
       if (event.type !== 'done') continue;
       const { text: answer, tokens } = event.result;
       this.#history = [...messages, { role: 'assistant', content: [{ type: 'text', text: answer }], tokens }];
