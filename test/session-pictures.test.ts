@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SessionManager } from '../src/session/sessionManager.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
-import { ask, FakeClock, inventory, picture, say } from './helpers/sessions.ts';
+import { ask, FakeClock, inventory, picture, say, uploadKey } from './helpers/sessions.ts';
 
 const fixture = fixtures();
 const minute = 60_000;
@@ -59,6 +59,7 @@ describe('pictures', () => {
       store,
       engine,
       intake,
+      uploadKey,
       onProblem: (error) => rest.problems.push(error),
     });
     const turn = await ask(other, { input: say('b'), previousResponseId: first.response.id });
@@ -93,7 +94,7 @@ describe('pictures', () => {
     rmSync(blobFileIn(folder));
     const { intake, engine } = await fixture();
     const onProblem = (error: unknown) => rest.problems.push(error);
-    const other = new SessionManager({ store, engine, intake, onProblem });
+    const other = new SessionManager({ store, engine, intake, uploadKey, onProblem });
     const lost = { code: 'storage_corrupt', details: { path: `Picture ${blobId}` } };
     const turns = [{ input: say('b'), previousResponseId: response.id }, { input: say('c', { blobId }) }];
     for (const turn of turns) await expect(ask(other, turn)).rejects.toMatchObject(lost);

@@ -4,7 +4,15 @@ import { SessionManager } from '../src/session/sessionManager.ts';
 import { failpoints } from '../src/session/turnParts.ts';
 import type { TurnRequest } from '../src/session/turnRequest.ts';
 import { fixtures } from './helpers/sessionFixtures.ts';
-import { ask, type Finished, type Fixture, responsesIn, say, stalling } from './helpers/sessions.ts';
+import {
+  ask,
+  type Finished,
+  type Fixture,
+  responsesIn,
+  say,
+  stalling,
+  uploadKey,
+} from './helpers/sessions.ts';
 
 const fixture = fixtures();
 
@@ -45,7 +53,14 @@ test('of turns at once on three nodes no two commit the same version, 400 times'
   const shared = { config: { exclusiveStore: false, leaseWaitMs: 0 } };
   const { manager, store, engine, intake, problems } = await fixture(shared);
   const other = () =>
-    new SessionManager({ store, engine, intake, ...shared, onProblem: (error) => problems.push(error) });
+    new SessionManager({
+      store,
+      engine,
+      intake,
+      uploadKey,
+      ...shared,
+      onProblem: (error) => problems.push(error),
+    });
   const nodes = [manager, other(), other()];
   const roll = dice(2);
   const losses = new Set<string>();

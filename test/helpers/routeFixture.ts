@@ -14,6 +14,7 @@ import { takeImage } from '../../src/images/intake.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from '../../src/inference/scriptedEngine.ts';
 import { SessionManager } from '../../src/session/sessionManager.ts';
 import { openStore } from '../../src/store/openStore.ts';
+import { uploadKey } from './sessions.ts';
 
 export interface RouteFixture {
   readonly parts: GatewayParts;
@@ -48,6 +49,7 @@ export async function openRoutes(
   const sessions = new SessionManager({
     store,
     engine,
+    uploadKey,
     intake: {
       take: async (bytes, detail) => {
         const image = await takeImage(bytes);

@@ -4,7 +4,7 @@ import { SessionManager } from '../../src/session/sessionManager.ts';
 import type { failpoints } from '../../src/session/turnParts.ts';
 import type { TurnRequest } from '../../src/session/turnRequest.ts';
 import { openStore } from '../../src/store/openStore.ts';
-import { HashIntake, say } from './sessions.ts';
+import { HashIntake, say, uploadKey } from './sessions.ts';
 
 export interface SessionChildTask {
   readonly folder: string;
@@ -22,6 +22,7 @@ const manager = new SessionManager({
   store: await openStore(task.folder),
   engine: new ScriptedEngine(),
   intake: new HashIntake(),
+  uploadKey,
   onProblem: (error) => {
     throw error;
   },

@@ -66,6 +66,9 @@ export interface Fixture<Engine extends InferencePort = ScriptedEngine> {
   close(): Promise<void>;
 }
 
+/** Of all managers that open each other's stores. */
+export const uploadKey = new Uint8Array(32).fill(7);
+
 /** A manager on the real store in a new folder, with a scripted engine unless another one is given. */
 export async function openSessions<Engine extends InferencePort = ScriptedEngine>(
   options: Partial<Omit<SessionManagerOptions, 'engine'>> & { engine?: Engine } = {},
@@ -76,7 +79,6 @@ export async function openSessions<Engine extends InferencePort = ScriptedEngine
   const intake = new HashIntake();
   const problems: unknown[] = [];
   const onProblem = (error: unknown) => problems.push(error);
-  const uploadKey = new Uint8Array(32).fill(7);
   const manager = new SessionManager({ store, intake, uploadKey, onProblem, ...options, engine });
   const close = async () => {
     await manager.stop(0);
