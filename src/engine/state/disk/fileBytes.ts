@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { PieceSource } from '../../../files/seal.ts';
 
 /** Writes a new file whole or not at all, for its owner only; durable when it returns. Blocks. */
-export function writeDurably(path: string, pieces: readonly Uint8Array[]): void {
+export function writeDurably(path: string, pieces: Iterable<Uint8Array>): void {
   const unfinished = `${path}.tmp`;
   try {
     const file = openSync(unfinished, 'wx', 0o600);
@@ -22,12 +23,20 @@ export function writeDurably(path: string, pieces: readonly Uint8Array[]): void 
   syncNames(dirname(path));
 }
 
-/** The first bytes of a file, fewer if it has no more. */
-export function readHead(path: string, bytes: number): Buffer {
+/** Gives a file to `use`, to be read piece by piece. @throws what the file system throws, also for a file that has got shorter */
+export function withFile<T>(path: string, use: (file: PieceSource) => T): T {
   const file = openSync(path, 'r');
   try {
-    const head = Buffer.alloc(Math.min(bytes, fstatSync(file).size));
-    return head.subarray(0, readSync(file, head, 0, head.length, 0));
+    return use({
+      bytes: fstatSync(file).size,
+      read: (target, from) => {
+        for (let at = 0; at < target.length; ) {
+          const read = readSync(file, target, at, target.length - at, from + at);
+          if (read === 0) throw new Error(`${path} has got shorter`);
+          at += read;
+        }
+      },
+    });
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { fileKey, seal, sealBytes, unseal } from '../../../files/seal.ts';
+import {
+  fileKey,
+  type PieceSource,
+  seal,
+  sealBytes,
+  sealedPieces,
+  unseal,
+  unsealPieces,
+} from '../../../files/seal.ts';
 
 /**
  * An object's file, numbers little-endian:
@@ -35,8 +43,8 @@ export interface FilePrefix {
 
 export interface SealedFile {
   readonly salt: Buffer;
-  /** To be written one after the other. */
-  readonly pieces: readonly Uint8Array[];
+  /** To be written one after the other; made as they are taken, once. */
+  readonly pieces: Iterable<Uint8Array>;
   readonly bytes: number;
 }
 
@@ -56,9 +64,13 @@ export function sealFile(
   salt.copy(prefix, 12);
   prefix.writeDoubleLE(body.length + sealBytes, 28);
   const sealedHeader = seal(key, plain, associated(prefix, belonging, 'header'));
-  const sealedBody = seal(key, body, associated(prefix, belonging, 'body'));
-  const pieces = [prefix, sealedHeader, sealedBody];
-  return { salt, pieces, bytes: pieces.reduce((sum, piece) => sum + piece.length, 0) };
+  const bytes = prefix.length + sealedHeader.length + body.length + sealBytes;
+  const pieces = (function* () {
+    yield prefix;
+    yield sealedHeader;
+    yield* sealedPieces(key, body, associated(prefix, belonging, 'body'));
+  })();
+  return { salt, pieces, bytes };
 }
 
 /** Undefined: these are not the first bytes of such a file, of any format. */
@@ -82,15 +94,24 @@ export function openHeader(dataKey: Uint8Array, belonging: Belonging, bytes: Buf
   return plain && JSON.parse(plain.toString('utf8'));
 }
 
-/** The body; undefined when the file doesn't open as a whole. @param bytes all of the file */
-export function openBody(dataKey: Uint8Array, belonging: Belonging, bytes: Buffer): Buffer | undefined {
-  const prefix = readPrefix(bytes);
+/** The body; undefined when the file doesn't open as a whole. @param head as for `openHeader` */
+export function openBody(
+  dataKey: Uint8Array,
+  belonging: Belonging,
+  head: Buffer,
+  file: PieceSource,
+): Uint8Array | undefined {
+  const prefix = readPrefix(head);
   if (!prefix) return undefined;
   const start = prefixBytes + prefix.headerBytes;
-  if (bytes.length !== start + prefix.bodyBytes) return undefined;
-  if (openHeader(dataKey, belonging, bytes) === undefined) return undefined;
+  if (file.bytes !== start + prefix.bodyBytes) return undefined;
+  if (openHeader(dataKey, belonging, head) === undefined) return undefined;
   const key = fileKey(dataKey, prefix.salt);
-  return unseal(key, bytes.subarray(start), associated(bytes.subarray(0, prefixBytes), belonging, 'body'));
+  const body = {
+    bytes: prefix.bodyBytes,
+    read: (target: Uint8Array, at: number) => file.read(target, start + at),
+  };
+  return unsealPieces(key, body, associated(head.subarray(0, prefixBytes), belonging, 'body'));
 }
 
 function associated(

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AfterimageError, failure } from '../../../core/errors.ts';
-import { fileKey } from '../../../files/seal.ts';
+import { fileKey, type PieceSource } from '../../../files/seal.ts';
 import { freeBytesAt, storageFailure } from '../../../files/storageFailure.ts';
 import { type Scope, scopeName } from '../checkpoint.ts';
 import type { DiskKind, DiskObject } from '../diskTier.ts';
-import { readHead, writeDurably } from './fileBytes.ts';
+import { withFile, writeDurably } from './fileBytes.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { KeyTable, type ObjectRow } from './keyTable.ts';
 import { masterKeyAt } from './masterKey.ts';
@@ -118,9 +118,9 @@ export class StateFolder {
   }
 
   /** Undefined: it is gone, or was refused and removed. */
-  read(id: string): Buffer | undefined {
+  read(id: string): Uint8Array | undefined {
     const row = this.#keys.object(id);
-    const opened = row && this.#open(row, readFileSync, openBody);
+    const opened = row && this.#open(row, openBody);
     if (opened) this.#used.set(id, Date.now());
     return opened;
   }
@@ -132,7 +132,7 @@ export class StateFolder {
     for (const row of this.#unscanned.splice(0, limit)) {
       // It may be gone meanwhile.
       if (!this.#keys.object(row.id)) continue;
-      const header = this.#open(row, headOf, openHeader) as { scope: Scope; meta: unknown } | undefined;
+      const header = this.#open(row, openHeader) as { scope: Scope; meta: unknown } | undefined;
       if (!header) continue;
       const { id, kind, tenant, bytes, usedMs } = row;
       objects.push({ id, kind: kind as DiskKind, tenant, bytes, lastUsedMs: usedMs, ...header });
@@ -189,8 +189,7 @@ export class StateFolder {
   /** Opens a file as what its row says it is; what doesn't open is counted and removed. */
   #open<T>(
     row: ObjectRow,
-    read: (path: string) => Buffer,
-    open: (key: Uint8Array, belonging: Belonging, bytes: Buffer) => T | undefined,
+    open: (key: Uint8Array, belonging: Belonging, head: Buffer, file: PieceSource) => T | undefined,
   ): T | undefined {
     const { id, tenant, name: scope, kind, fingerprint } = row;
     const refuse = (why: Refusal): undefined => {
@@ -200,9 +199,18 @@ export class StateFolder {
     if (fingerprint !== this.#options.fingerprint) return refuse('outdated');
     const key = this.#keys.dataKey(tenant, scope);
     if (!key) return refuse('locked');
-    let bytes: Buffer;
+    const belonging = { id, tenant, scope, kind, fingerprint };
+    let found: { opened: T } | Refusal;
     try {
-      bytes = read(join(this.#objects, id));
+      found = withFile(join(this.#objects, id), (file) => {
+        const head = headOf(file);
+        const prefix = readPrefix(head);
+        if (!prefix) return 'damaged';
+        if (prefix.format !== fileFormat) return 'outdated';
+        if (!prefix.salt.equals(row.salt)) return 'replaced';
+        const opened = open(key, belonging, head, file);
+        return opened === undefined ? 'damaged' : { opened };
+      });
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
       if (code === 'ENOENT') return refuse('missing');
@@ -210,11 +218,7 @@ export class StateFolder {
       // A bad block, a folder in its place: it is this object's alone, and the others are there all the same.
       return refuse('damaged');
     }
-    const prefix = readPrefix(bytes);
-    if (!prefix) return refuse('damaged');
-    if (prefix.format !== fileFormat) return refuse('outdated');
-    if (!prefix.salt.equals(row.salt)) return refuse('replaced');
-    return open(key, { id, tenant, scope, kind, fingerprint }, bytes) ?? refuse('damaged');
+    return typeof found === 'string' ? refuse(found) : found.opened;
   }
 
   #noteUses(): void {
@@ -267,8 +271,12 @@ export class StateFolder {
 }
 
 /** All of a file up to the end of its header, and perhaps more. */
-function headOf(path: string): Buffer {
-  const head = readHead(path, headBytes);
-  const needed = prefixBytes + (readPrefix(head)?.headerBytes ?? 0);
-  return needed > head.length && head.length === headBytes ? readHead(path, needed) : head;
+function headOf(file: PieceSource): Buffer {
+  const first = Buffer.alloc(Math.min(headBytes, file.bytes));
+  file.read(first, 0);
+  const needed = prefixBytes + (readPrefix(first)?.headerBytes ?? 0);
+  if (needed <= first.length || needed > file.bytes) return first;
+  const head = Buffer.alloc(needed);
+  file.read(head, 0);
+  return head;
 }
