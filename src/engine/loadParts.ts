@@ -4,6 +4,7 @@ import { nativeRelease } from '../llama/libraries.ts';
 import { openNative } from '../llama/native.ts';
 import { resolveModelPair } from '../models/pair.ts';
 import { type EngineConfig, resolveConfig } from './config.ts';
+import { saysAborted } from './decode/decodeAbort.ts';
 import { kvBytesPerToken } from './decode/kvType.ts';
 import { Runner } from './decode/runner.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -30,7 +31,8 @@ export async function loadParts(config: EngineConfig, logger: Logger): Promise<E
   const resolved = resolveConfig(config, pair);
   const native = await openNative(resolved.gpu, (level, line) => {
     // What the library calls info is hundreds of lines of model metadata, and its warnings address its own users.
-    logger[level === 'error' ? 'error' : 'debug']({ native: true }, line);
+    const isWrong = level === 'error' && !saysAborted(line);
+    logger[isWrong ? 'error' : 'debug']({ native: true }, line);
   });
   const backend = openBackend(native.ggml, resolved.gpu, resolved.threads);
   const runner = await Runner.load(native, {

@@ -9,6 +9,13 @@ export class DecodeAborted extends Error {
   }
 }
 
+/** Whether a line of the native log only says so: `GGML_STATUS_ABORTED` is 1, and `llama_decode` answers 2 then. */
+export function saysAborted(line: string): boolean {
+  return /graph_compute\w* failed with error 1$|compute status: 1$|failed to decode, ret = 2$/.test(
+    line.trim(),
+  );
+}
+
 /** `ne[0]` of `struct ggml_tensor { enum ggml_type; ggml_backend_buffer *; int64_t ne[4]; ... }`, in 8-byte words. */
 const firstSide = 2;
 
