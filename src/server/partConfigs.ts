@@ -30,8 +30,8 @@ export function engineConfigOf(config: ServerConfig): EngineConfig {
   };
 }
 
-/** Pixels of a request that nothing keeps may be needed until the request's turn has come. */
-const unkeptPixelsMs = 60_000;
+/** A turn may wait for its session and for an engine that starts before it holds its pictures. */
+const unkeptPixelsMs = 3 * 60_000;
 
 export function sessionConfigOf(config: ServerConfig): Partial<SessionConfig> {
   const { idleTtlMs, fileTtlMs, maxTurnMs, leaseWaitMs, maxRecordBytes, tenants } = config;

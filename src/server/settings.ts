@@ -102,7 +102,7 @@ export const settings = {
   retention: oneOf(retentions)
     .default(session.retention)
     .describe(
-      'what is kept of pictures between turns: `pixels` all, `features` what the engine sealed on disk, `none` nothing on disk',
+      'what is kept of pictures between turns: `pixels` all, `features` what the engine sealed on disk, `none` what is in memory',
     ),
   fileTtlMs: whole(1_000)
     .nullable()

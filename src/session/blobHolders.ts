@@ -86,8 +86,9 @@ export class BlobHolders {
       this.#read(tenant, blobId),
       this.#store.blobs.get({ tenant, area: blobArea, id: blobId }),
     ]);
-    const salt = record?.value.salt;
-    if (!body || salt === undefined) return body;
+    if (!body || !record) return undefined;
+    const { salt } = record.value;
+    if (salt === undefined) return body;
     return this.#seal?.open(body, salt, { tenant, blobId });
   }
 
@@ -101,7 +102,8 @@ export class BlobHolders {
     return this.#alone(async () => {
       const before = await this.#read(tenant, blobId);
       if (!before?.value.stored) return false;
-      const holders = [...new Set([...before.value.holders, holder])];
+      if (before.value.holders.includes(holder)) return true;
+      const holders = [...before.value.holders, holder];
       await this.#write(tenant, blobId, before.version, { ...before.value, holders });
       return true;
     });
@@ -144,17 +146,27 @@ export class BlobHolders {
   /** Drops holders that are gone and blobs that nobody holds, with other work after each. Gives how many it looked at. */
   async audit(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
     return this.#alone(async () => {
-      const due = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
-      for (const { key, value } of due) {
-        const record = parse(value);
-        const holders: string[] = [];
-        for (const holder of record.holders) if (await this.#lives(key.tenant, holder)) holders.push(holder);
-        if (holders.length > 0) await this.#write(key.tenant, key.id, 0, { ...record, holders });
-        else await this.#free(key.tenant, key.id);
+      // They stay where they are until each is rewritten: a record that is lost takes the key of its blob along.
+      const due = await this.#store.records.listExpired(kind, this.#clock.nowMs(), limit);
+      const failures: unknown[] = [];
+      for (const record of due) {
+        await this.#review(record).catch((error) => failures.push(error));
         await otherWork();
       }
+      if (failures.length > 0) throw failures[0];
       return due.length;
     });
+  }
+
+  async #review({ key, version, value }: StoredRecord): Promise<void> {
+    const record = parse(value);
+    const holders: string[] = [];
+    for (const holder of record.holders) if (await this.#lives(key.tenant, holder)) holders.push(holder);
+    const left = { ...record, holders, stored: record.stored && holders.length > 0 };
+    await this.#writeAll([{ key, version, value: left }]);
+    if (holders.length > 0) return;
+    await this.#free(key.tenant, key.id);
+    await this.#writeAll([{ key, version: version + 1, value: null }]);
   }
 
   /** Blobs that there are, with what is left of their holders. */

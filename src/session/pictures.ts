@@ -91,7 +91,8 @@ export class Pictures {
       return undefined;
     }
     const picture = await this.#intake.take(bytes, detail);
-    this.#cache.put(key, picture);
+    // It may have been deleted meanwhile.
+    if (await this.#blobs.knows(tenant, blobId)) this.#cache.put(key, picture);
     return picture;
   }
 

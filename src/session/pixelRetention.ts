@@ -1,6 +1,7 @@
 import type { InferencePort } from '../core/inference.ts';
 import type { BlobHolders } from './blobHolders.ts';
 import type { Retention } from './config.ts';
+import type { LiveTurn, LiveTurns } from './liveTurn.ts';
 import type { PictureRecord, SessionRecord } from './record.ts';
 
 /** An engine that is just starting isn't waited for longer at the end. */
@@ -14,6 +15,7 @@ export class PixelRetention {
   readonly #retention: Retention;
   readonly #engine: InferencePort;
   readonly #blobs: BlobHolders;
+  readonly #live: LiveTurns;
   readonly #onProblem: (error: unknown) => void;
   readonly #underway = new Set<Promise<void>>();
   #isStopped = false;
@@ -22,11 +24,13 @@ export class PixelRetention {
     retention: Retention;
     engine: InferencePort;
     blobs: BlobHolders;
+    live: LiveTurns;
     onProblem: (error: unknown) => void;
   }) {
     this.#retention = parts.retention;
     this.#engine = parts.engine;
     this.#blobs = parts.blobs;
+    this.#live = parts.live;
     this.#onProblem = parts.onProblem;
   }
 
@@ -34,10 +38,10 @@ export class PixelRetention {
     return this.#retention !== 'none';
   }
 
-  /** In the background: nobody waits for it. */
-  committed(tenant: string, { session, pictures }: SessionRecord): void {
+  /** To be told of every end of a turn that leaves a session. In the background: nobody waits for it. */
+  ended(turn: LiveTurn, { session, pictures }: SessionRecord): void {
     if (this.#retention === 'pixels') return;
-    const work = this.#letGo(tenant, session, pictures).catch((error) => {
+    const work = this.#letGo(turn, session, pictures).catch((error) => {
       if (!this.#isStopped) this.#onProblem(error);
     });
     this.#underway.add(work);
@@ -53,14 +57,17 @@ export class PixelRetention {
     this.#isStopped = true;
   }
 
-  async #letGo(tenant: string, session: string, pictures: readonly PictureRecord[]): Promise<void> {
+  async #letGo(turn: LiveTurn, session: string, pictures: readonly PictureRecord[]): Promise<void> {
+    const { tenant } = turn;
     for (const picture of pictures) {
       const { blobId } = picture;
       if (!(await this.#blobs.isHeldBy(tenant, blobId, `session:${session}`))) continue;
       // The same bytes at another detail are another picture to the engine.
       const ofBlob = pictures.filter((other) => other.blobId === blobId);
       const isDispensable = await this.#isDispensable(tenant, ofBlob);
-      if (this.#isStopped) return;
+      // Another one may need what this one doesn't; when it ends it is looked at again.
+      const running = this.#live.of(turn.tenant, session);
+      if (this.#isStopped || (running && running !== turn)) return;
       if (isDispensable) {
         await this.#blobs.letGo(tenant, blobId, `session:${session}`);
       }

@@ -109,7 +109,7 @@ export class SessionManager {
     const shared = { sessions, intents, leases: new KeyedLease(), clock, config, counters };
     const edits = new SessionEdits(shared);
     const removal = new SessionRemoval(edits, live);
-    this.#retention = new PixelRetention({ retention: config.retention, engine, blobs, onProblem });
+    this.#retention = new PixelRetention({ retention: config.retention, engine, blobs, live, onProblem });
     this.#turnParts = {
       ...shared,
       engine,

@@ -137,7 +137,7 @@ export class SessionStore {
     for (const [index, blobId] of blobIds.entries()) {
       if (await this.#blobs.hold(tenant, blobId, `session:${session}`)) continue;
       if (mayBeGone.has(blobId)) continue;
-      await this.#release(tenant, session, blobIds.slice(0, index));
+      await this.letGo(tenant, session, blobIds.slice(0, index));
       throw notFound('picture', blobId);
     }
   }
@@ -149,20 +149,20 @@ export class SessionStore {
   /** Takes back holds of blobs that the stored session doesn't show. */
   async letGo(tenant: string, session: string, blobIds: readonly string[]): Promise<void> {
     const shown = new Set((await this.find(tenant, session))?.record.pictures.map(({ blobId }) => blobId));
-    await this.#release(
-      tenant,
-      session,
-      blobIds.filter((blobId) => !shown.has(blobId)),
-    );
+    for (const blobId of blobIds) {
+      if (!shown.has(blobId)) await this.#blobs.letGo(tenant, blobId, `session:${session}`);
+    }
   }
 
   /** Removes all of it; undefined when it was changed meanwhile. */
   async remove({ tenant, record, storeVersion }: OpenSession): Promise<Removed | undefined> {
     const key = { tenant, kind, id: record.session };
     if (!(await this.#store.records.delete(key, storeVersion))) return undefined;
-    const removed = await this.#clearUp(tenant, record);
-    await this.#onGone(tenant, record.session);
-    return removed;
+    try {
+      return await this.#clearUp(tenant, record);
+    } finally {
+      await this.#onGone(tenant, record.session);
+    }
   }
 
   /** Removes sessions that have expired and marks them as such, with other work between them; gives their number. */

@@ -19,7 +19,7 @@ export interface ItemsToStore {
   readonly items: readonly StoredItem[];
   /** All pictures of the session with these items in it. */
   readonly pictures: readonly PictureRecord[];
-  /** Blobs that the session didn't show before: they must be held before the record is written. */
+  /** Blobs that the session didn't show before, or may have let go of: they must be held before the record is written. */
   readonly newBlobIds: readonly string[];
   /** Those of them that may be gone: another session of the tenant, whose pictures these were, may do without their pixels. */
   readonly copiedBlobIds: ReadonlySet<string>;
@@ -44,6 +44,7 @@ export async function storeItems(
   const pictures = [...record.pictures];
 
   const copiedBlobIds = new Set<string>();
+  const givenBlobIds = new Set<string>();
 
   const keptPart = ({ number }: PictureRecord, fileId: string | undefined): StoredPicturePart => ({
     type: 'input_image',
@@ -63,6 +64,7 @@ export async function storeItems(
     const blobId = await intake.blobOf(tenant, part);
     const detail = part.detail ?? 'auto';
     copiedBlobIds.delete(blobId);
+    givenBlobIds.add(blobId);
     const picture =
       known(blobId, detail) ?? add({ ...(await intake.measure(tenant, blobId, detail)), vector: null });
     return keptPart(picture, part.fileId);
@@ -107,7 +109,8 @@ export async function storeItems(
     items.push({ ...withParts<StoredPicturePart>(item, kept), place });
   }
   const before = new Set(record.pictures.map(({ blobId }) => blobId));
-  const newBlobIds = [...new Set(pictures.map(({ blobId }) => blobId))].filter((id) => !before.has(id));
+  const all = new Set(pictures.map(({ blobId }) => blobId));
+  const newBlobIds = [...all].filter((id) => !before.has(id) || givenBlobIds.has(id));
   return { items, pictures, newBlobIds, copiedBlobIds };
 }
 

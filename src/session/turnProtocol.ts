@@ -163,7 +163,7 @@ export class TurnProtocol {
     if (!committed) throw failure('version_conflict', {});
     counters.commits++;
     await failpoint('committed');
-    retention.committed(turn.tenant, next);
+    retention.ended(turn, next);
     return finishedEvent(committed);
   }
 
@@ -172,12 +172,13 @@ export class TurnProtocol {
    * that says so is returned.
    */
   async #abandon(
-    { request }: LiveTurn,
+    turn: LiveTurn,
     begun: OpenSession,
     error: unknown,
     isNew: boolean,
   ): Promise<TurnEvent | undefined> {
-    const { sessions, clock, counters } = this.#parts;
+    const { request } = turn;
+    const { sessions, clock, counters, retention } = this.#parts;
     if (isNew && !request.background) {
       if (await sessions.remove(begun)) counters.abandoned++;
       return undefined;
@@ -187,6 +188,7 @@ export class TurnProtocol {
     const ended = await sessions.save(begun, next, { expiresAtMs: nowMs + next.idleTtlMs });
     if (!ended) return undefined;
     counters.abandoned++;
+    retention.ended(turn, next);
     return request.background ? finishedEvent(ended) : undefined;
   }
 

@@ -74,6 +74,9 @@ export interface RecordStore {
    */
   takeExpired(kind: string, nowMs: number, limit: number): Promise<StoredRecord[]>;
 
+  /** What `takeExpired` would take, left where it is. */
+  listExpired(kind: string, nowMs: number, limit: number): Promise<StoredRecord[]>;
+
   /** Number of records of a kind, of all tenants. */
   count(kind: string): Promise<number>;
 }

@@ -86,6 +86,8 @@ export function describeRecords(store: () => RecordStore): void {
       expect(await store().list('ta', kind, { limit: 9 })).toHaveLength(1);
       expect(await store().takeExpired(kind, 9, 10)).toEqual([]);
       expect(await store().takeExpired(kind, 40, 0)).toEqual([]);
+      expect(ids(await store().listExpired(kind, 40, 3))).toEqual(['a', 'b', 'c']);
+      expect(await store().listExpired(kind, 9, 3)).toEqual([]);
       expect(await store().takeExpired(kind, 40, 3)).toEqual(
         ['a', 'b', 'c'].map((id, index) => ({
           key: key(id),

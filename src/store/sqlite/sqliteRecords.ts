@@ -128,6 +128,12 @@ export class SqliteRecords implements RecordStore {
     });
   }
 
+  async listExpired(kind: string, nowMs: number, limit: number): Promise<StoredRecord[]> {
+    return this.#run({ kind }, ({ listExpired }) => {
+      return (listExpired.all(kind, nowMs, limit) as unknown as Row[]).map(toRecord);
+    });
+  }
+
   async count(kind: string): Promise<number> {
     return this.#run({ kind }, ({ count }) => count.get(kind)?.count as number);
   }
@@ -206,6 +212,9 @@ function prepare(database: DatabaseSync) {
       `DELETE FROM records WHERE rowid IN (
          SELECT rowid FROM records WHERE kind = ? AND expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?
        ) RETURNING ${columns}`,
+    ),
+    listExpired: statement(
+      `SELECT ${columns} FROM records WHERE kind = ? AND expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?`,
     ),
     count: statement('SELECT count(*) AS count FROM records WHERE kind = ?'),
   };

@@ -19,13 +19,13 @@ export type ToFolder =
 export interface FolderReplies {
   /** A secret that is the same as long as the master key is. */
   open: Uint8Array;
-  write: { readonly written: DiskObject; readonly evicted: readonly string[] };
+  write: DiskObject;
   read: Uint8Array | undefined;
   scan: { readonly objects: readonly DiskObject[]; readonly done: boolean };
   remove: undefined;
   hold: undefined;
   forget: readonly string[];
-  yieldSpace: readonly string[];
+  yieldSpace: undefined;
   sessions: readonly { tenant: string; session: string }[];
   close: undefined;
 }
@@ -37,4 +37,6 @@ export interface FolderStats {
 
 export type FromFolder = ({ readonly value: unknown } | { readonly error: WireError }) & {
   readonly stats: FolderStats | undefined;
+  /** Objects that had to go. */
+  readonly evicted: readonly string[];
 };

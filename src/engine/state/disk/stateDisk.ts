@@ -93,9 +93,7 @@ export class StateDisk implements OwnedDisk {
     body: Uint8Array,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<DiskObject> {
-    const { written, evicted } = await this.#call({ type: 'write', object, body }, signal);
-    if (evicted.length > 0) this.#onEvicted(evicted);
-    return written;
+    return this.#call({ type: 'write', object, body }, signal);
   }
 
   async read(id: string): Promise<{ body: Uint8Array; ms: number } | undefined> {
@@ -125,10 +123,7 @@ export class StateDisk implements OwnedDisk {
   /** Gives up objects if too little space is free. Runs by itself every few seconds. Never rejects. */
   async yieldSpace(): Promise<void> {
     try {
-      const evicted = await this.#call({ type: 'yieldSpace' });
-      if (evicted.length === 0) return;
-      this.#logger.warn({ objects: evicted.length }, 'state: given up, the disk is nearly full');
-      this.#onEvicted(evicted);
+      await this.#call({ type: 'yieldSpace' });
     } catch (error) {
       if (error !== this.#ended)
         this.#logger.warn({ reason: String(error) }, 'state: no space could be made');
@@ -181,9 +176,17 @@ export class StateDisk implements OwnedDisk {
     this.#current = undefined;
     const ms = performance.now() - this.#sentAt;
     if (reply.stats) this.stats = reply.stats;
+    if (reply.evicted.length > 0) this.#gone(call, reply.evicted);
     if ('error' in reply) call?.reject(fromWireError(reply.error));
     else call?.resolve(reply.value as never, ms);
     this.#next();
+  }
+
+  #gone(call: Call | undefined, evicted: readonly string[]): void {
+    if (call?.message.type === 'yieldSpace') {
+      this.#logger.warn({ objects: evicted.length }, 'state: given up, the disk is nearly full');
+    }
+    this.#onEvicted(evicted);
   }
 
   #end(reason: string): void {

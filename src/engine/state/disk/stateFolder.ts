@@ -66,6 +66,7 @@ export class StateFolder {
   /** Uses that are not in the register yet: a read waits for no disk but its file's. */
   readonly #used = new Map<string, number>();
   #unscanned: ObjectRow[] | undefined;
+  readonly #evicted: string[] = [];
 
   constructor(options: StateFolderOptions) {
     this.#options = options;
@@ -82,8 +83,7 @@ export class StateFolder {
     }
   }
 
-  /** Gives back which objects had to go so that this one has room. */
-  write(object: NewObject, body: Uint8Array): { written: DiskObject; evicted: string[] } {
+  write(object: NewObject, body: Uint8Array): DiskObject {
     const { kind, tenant, scope, meta } = object;
     const name = scopeName(scope);
     if ('image' in scope && !this.#keys.isUsed(tenant, scope.image)) {
@@ -99,7 +99,7 @@ export class StateFolder {
       body,
     );
     this.#noteUses();
-    const evicted = this.#makeRoom(bytes);
+    this.#makeRoom(bytes);
     const path = join(this.#objects, id);
     try {
       writeDurably(path, pieces);
@@ -114,7 +114,7 @@ export class StateFolder {
       throw error;
     }
     this.bytes += bytes;
-    return { written: { id, kind, tenant, scope, bytes, lastUsedMs: usedMs, meta }, evicted };
+    return { id, kind, tenant, scope, bytes, lastUsedMs: usedMs, meta };
   }
 
   /** Undefined: it is gone, or was refused and removed. */
@@ -167,14 +167,13 @@ export class StateFolder {
   }
 
   /** Gives up objects while less than the reserve is free, whoever took it: they can be made again, sessions can't. */
-  yieldSpace(): string[] {
-    const evicted: string[] = [];
-    while (freeBytesAt(this.#objects) < this.#options.reserveBytes) {
-      const ids = this.#evict(evictedAtOnce);
-      if (ids.length === 0) break;
-      evicted.push(...ids);
-    }
-    return evicted;
+  yieldSpace(): void {
+    while (freeBytesAt(this.#objects) < this.#options.reserveBytes && this.#evict(evictedAtOnce) > 0);
+  }
+
+  /** Which objects had to go since this was last asked, whatever became of what they went for. */
+  takeEvicted(): string[] {
+    return this.#evicted.splice(0);
   }
 
   sessions(): { tenant: string; session: string }[] {
@@ -226,29 +225,28 @@ export class StateFolder {
     this.#used.clear();
   }
 
-  /** Gives back what had to go; nothing goes for what doesn't fit all the same. @throws storage_full */
-  #makeRoom(bytes: number): string[] {
+  /** Nothing goes for what doesn't fit all the same. @throws storage_full */
+  #makeRoom(bytes: number): void {
     const { maxBytes, reserveBytes } = this.#options;
     const freeBytes = freeBytesAt(this.#objects);
     if (bytes > maxBytes || freeBytes + this.bytes - bytes < reserveBytes) {
       throw failure('storage_full', { path: this.#objects, bytes, freeBytes, reserveBytes });
     }
-    const evicted: string[] = [];
-    while (this.bytes + bytes > maxBytes || freeBytesAt(this.#objects) - bytes < reserveBytes) {
-      const ids = this.#evict(1);
-      if (ids.length === 0) break;
-      evicted.push(...ids);
-    }
-    return evicted;
+    const isShort = (): boolean =>
+      this.bytes + bytes > maxBytes || freeBytesAt(this.#objects) - bytes < reserveBytes;
+    while (isShort() && this.#evict(1) > 0);
   }
 
-  #evict(count: number): string[] {
+  /** Gives how many went. */
+  #evict(count: number): number {
     const rows = this.#keys.firstToGo(count);
     const ids = rows.map(({ id }) => id);
+    this.#evicted.push(...ids);
     // Files first: on a full disk the table's log finds no room before.
-    this.#unlink(rows);
+    for (const id of ids) rmSync(join(this.#objects, id), { force: true, recursive: true });
     this.#keys.unregister(ids);
-    return ids;
+    for (const { bytes } of rows) this.bytes -= bytes;
+    return rows.length;
   }
 
   /** Files whose rows are gone. */

@@ -21,7 +21,8 @@ port.on('message', (message: ToFolder) => {
     reply = { error: toWireError(userError(error)) };
   }
   const stats = folder && { bytes: folder.bytes, refused: { ...folder.refused } };
-  port.postMessage({ ...reply, stats } satisfies FromFolder, transfer);
+  const evicted = folder?.takeEvicted() ?? [];
+  port.postMessage({ ...reply, stats, evicted } satisfies FromFolder, transfer);
 });
 
 function answer(message: ToFolder): unknown {
