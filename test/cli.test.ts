@@ -98,10 +98,14 @@ describe('chat', () => {
   test('an interrupt ends a piped chat with 130', async () => {
     const args = ['chat', '--temperature', '2', '--max-tokens', '1500', '--seed', '3'];
     const { code, stderr } = await runCli(args, {
-      input: 'Tell me a story.\nAnd another.\n',
+      input: 'Tell me a story.\n'.repeat(300),
       signalAtOutput: true,
     });
-    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+    expect(code).toBe(130);
+    // An answer may have come to its end before the signal arrived: nothing but its quiet line is said then.
+    const lines = stderr.split('\n').filter((line) => line !== '');
+    expect(lines.filter((line) => !/^prompt \d+ tokens .* tokens\/s$/.test(line))).toEqual([]);
+    expect(lines.length).toBeLessThan(150);
   });
 });
 
