@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { failure } from '../core/errors.ts';
-
-const keyBytes = 32;
+import { keyBytes } from '../files/seal.ts';
 
 /** Reads the operator's key, as base64 with or without a line's end. @throws invalid_parameter naming what is wrong with it */
 export function readStateKey(path: string): string {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import { keyBytes, seal, unseal } from '../../../files/seal.ts';
+import { keyBytes, pieceSource, seal, unseal } from '../../../files/seal.ts';
 import { scopeName } from '../checkpoint.ts';
 
 /** A row of `objects` with whose it is. */
@@ -35,7 +35,7 @@ export class KeyTable {
     const row = this.#database
       .prepare('SELECT sealed_key AS sealed FROM scopes WHERE tenant = ? AND name = ?')
       .get(tenant, name) as { sealed: Uint8Array } | undefined;
-    return row && unseal(this.#masterKey, row.sealed, belonging(tenant, name));
+    return row && unseal(this.#masterKey, pieceSource(row.sealed), belonging(tenant, name));
   }
 
   /** Makes one where there is none, or none that opens. */

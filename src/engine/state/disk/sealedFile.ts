@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import {
   fileKey,
   type PieceSource,
+  pieceSource,
   seal,
   sealBytes,
   sealedPieces,
   unseal,
-  unsealPieces,
 } from '../../../files/seal.ts';
 
 /**
@@ -21,6 +21,8 @@ import {
  */
 const magic = Buffer.from('AFST');
 export const fileFormat = 1;
+/** What keys of files are derived for. */
+export const keyPurpose = 'afterimage state file';
 export const saltBytes = 16;
 export const prefixBytes = 36;
 
@@ -55,7 +57,7 @@ export function sealFile(
   body: Uint8Array,
 ): SealedFile {
   const salt = randomBytes(saltBytes);
-  const key = fileKey(dataKey, salt);
+  const key = fileKey(dataKey, salt, keyPurpose);
   const plain = Buffer.from(JSON.stringify(header));
   const prefix = Buffer.alloc(prefixBytes);
   magic.copy(prefix);
@@ -89,9 +91,10 @@ export function openHeader(dataKey: Uint8Array, belonging: Belonging, bytes: Buf
   const prefix = readPrefix(bytes);
   if (!prefix) return undefined;
   const sealed = bytes.subarray(prefixBytes, prefixBytes + prefix.headerBytes);
-  const key = fileKey(dataKey, prefix.salt);
-  const plain = unseal(key, sealed, associated(bytes.subarray(0, prefixBytes), belonging, 'header'));
-  return plain && JSON.parse(plain.toString('utf8'));
+  const key = fileKey(dataKey, prefix.salt, keyPurpose);
+  const of = associated(bytes.subarray(0, prefixBytes), belonging, 'header');
+  const plain = unseal(key, pieceSource(sealed), of);
+  return plain && JSON.parse(Buffer.from(plain).toString('utf8'));
 }
 
 /** The body; undefined when the file doesn't open as a whole. @param head as for `openHeader` */
@@ -106,12 +109,12 @@ export function openBody(
   const start = prefixBytes + prefix.headerBytes;
   if (file.bytes !== start + prefix.bodyBytes) return undefined;
   if (openHeader(dataKey, belonging, head) === undefined) return undefined;
-  const key = fileKey(dataKey, prefix.salt);
+  const key = fileKey(dataKey, prefix.salt, keyPurpose);
   const body = {
     bytes: prefix.bodyBytes,
     read: (target: Uint8Array, at: number) => file.read(target, start + at),
   };
-  return unsealPieces(key, body, associated(head.subarray(0, prefixBytes), belonging, 'body'));
+  return unseal(key, body, associated(head.subarray(0, prefixBytes), belonging, 'body'));
 }
 
 function associated(

@@ -7,12 +7,14 @@ import { freeBytesAt, storageFailure } from '../../../files/storageFailure.ts';
 import { type Scope, scopeName } from '../checkpoint.ts';
 import type { DiskKind, DiskObject } from '../diskTier.ts';
 import { withFile, writeDurably } from './fileBytes.ts';
+import { folderNames } from './folderNames.ts';
 import { openKeyDatabase } from './keyDatabase.ts';
 import { KeyTable, type ObjectRow } from './keyTable.ts';
 import { masterKeyAt } from './masterKey.ts';
 import {
   type Belonging,
   fileFormat,
+  keyPurpose,
   openBody,
   openHeader,
   prefixBytes,
@@ -71,12 +73,12 @@ export class StateFolder {
   constructor(options: StateFolderOptions) {
     this.#options = options;
     const { folder } = options;
-    this.#objects = join(folder, 'objects');
+    this.#objects = join(folder, folderNames.objects);
     try {
       mkdirSync(this.#objects, { recursive: true, mode: 0o700 });
-      const masterKey = options.masterKey ?? masterKeyAt(join(folder, 'master.key'));
-      this.#keys = new KeyTable(openKeyDatabase(join(folder, 'keys.db')), masterKey);
-      this.salt = fileKey(masterKey, Buffer.from('state keys'));
+      const masterKey = options.masterKey ?? masterKeyAt(join(folder, folderNames.masterKey));
+      this.#keys = new KeyTable(openKeyDatabase(join(folder, folderNames.keyTable)), masterKey);
+      this.salt = fileKey(masterKey, Buffer.from('state keys'), keyPurpose);
       this.#dropStrangers();
     } catch (error) {
       throw storageFailure(error, folder);
