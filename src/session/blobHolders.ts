@@ -15,12 +15,25 @@ interface BlobRecord {
   readonly salt?: string;
 }
 
+/** A record as it was read, with what is to become of it. */
+interface KeptBlob {
+  readonly key: RecordKey;
+  readonly version: number;
+  readonly value: BlobRecord;
+}
+
 export type Holder = `session:${string}` | `file:${string}`;
 
 export interface Hold {
   readonly tenant: string;
   readonly blobId: string;
   readonly holder: Holder;
+}
+
+export interface BlobToHold {
+  readonly blobId: string;
+  /** It is of another session of the tenant, which may do without its pixels. */
+  readonly mayBeGone: boolean;
 }
 
 export const blobArea = 'upload';
@@ -117,14 +130,7 @@ export class BlobHolders {
   /** Many at once, which waits for the disk as often as one. Gives the bytes that were freed. */
   async releaseAll(holds: readonly Hold[]): Promise<number> {
     return this.#alone(async () => {
-      const held = await this.#readHeld(holds);
-      if (held.length === 0) return 0;
-      // Marked as not stored first: after a crash in between whoever puts the same bytes stores them again.
-      await this.#writeAll(held.map(({ left, ...blob }) => ({ ...blob, value: left })));
-      const unheld = held.filter(({ left }) => left.holders.length === 0);
-      await Promise.all(unheld.map(({ key }) => this.#free(key.tenant, key.id)));
-      await this.#writeAll(unheld.map(({ key, version }) => ({ key, version: version + 1, value: null })));
-      return unheld.reduce((sum, { left }) => sum + left.bytes, 0);
+      return this.#keep(await this.#readHeld(holds));
     });
   }
 
@@ -162,15 +168,24 @@ export class BlobHolders {
     const record = parse(value);
     const holders: string[] = [];
     for (const holder of record.holders) if (await this.#lives(key.tenant, holder)) holders.push(holder);
-    const left = { ...record, holders, stored: record.stored && holders.length > 0 };
-    await this.#writeAll([{ key, version, value: left }]);
-    if (holders.length > 0) return;
-    await this.#free(key.tenant, key.id);
-    await this.#writeAll([{ key, version: version + 1, value: null }]);
+    await this.#keep([{ key, version, value: { ...record, holders } }]);
+  }
+
+  /** Writes what is left of the holders, and frees what has none. Gives the bytes that were freed. */
+  async #keep(blobs: readonly KeptBlob[]): Promise<number> {
+    const isHeld = ({ value }: KeptBlob): boolean => value.holders.length > 0;
+    // Marked as not stored first: after a crash in between whoever puts the same bytes stores them again.
+    await this.#writeAll(
+      blobs.map((blob) => (isHeld(blob) ? blob : { ...blob, value: { ...blob.value, stored: false } })),
+    );
+    const unheld = blobs.filter((blob) => !isHeld(blob));
+    await Promise.all(unheld.map(({ key }) => this.#free(key.tenant, key.id)));
+    await this.#writeAll(unheld.map(({ key, version }) => ({ key, version: version + 1, value: null })));
+    return unheld.reduce((sum, { value }) => sum + value.bytes, 0);
   }
 
   /** Blobs that there are, with what is left of their holders. */
-  async #readHeld(holds: readonly Hold[]): Promise<{ key: RecordKey; version: number; left: BlobRecord }[]> {
+  async #readHeld(holds: readonly Hold[]): Promise<KeptBlob[]> {
     const byBlob = Map.groupBy(holds, ({ tenant, blobId }) => JSON.stringify([tenant, blobId]));
     const held = [];
     for (const [{ tenant, blobId, holder }, ...others] of byBlob.values() as Iterable<[Hold, ...Hold[]]>) {
@@ -179,8 +194,7 @@ export class BlobHolders {
       const { version, value } = before;
       const leaving = new Set([holder, ...others.map((other) => other.holder)]);
       const holders = value.holders.filter((one) => !leaving.has(one as Holder));
-      const stored = value.stored && holders.length > 0;
-      held.push({ key: { tenant, kind, id: blobId }, version, left: { ...value, holders, stored } });
+      held.push({ key: { tenant, kind, id: blobId }, version, value: { ...value, holders } });
     }
     return held;
   }
@@ -188,7 +202,6 @@ export class BlobHolders {
   async #writeAll(
     writes: readonly { key: RecordKey; version: number; value: BlobRecord | null }[],
   ): Promise<void> {
-    if (writes.length === 0) return;
     const matched = await this.#store.records.writeAll(
       writes.map(({ key, version: expectedVersion, value }) => ({
         key,

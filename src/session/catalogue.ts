@@ -7,8 +7,9 @@ import { type Meant, meantInTalk, type Question } from './pictureInQuestion.ts';
 import type { SessionRecord } from './record.ts';
 import { picturesOf } from './recordEdits.ts';
 import type { SessionName } from './sessionEdits.ts';
+import type { Removed } from './sessionEnds.ts';
 import type { SessionRemoval } from './sessionRemoval.ts';
-import type { OpenSession, Removed, SessionStore } from './sessionStore.ts';
+import type { OpenSession, SessionStore } from './sessionStore.ts';
 import { itemsOf } from './view.ts';
 
 export interface SessionSummary {

@@ -10,8 +10,8 @@ import type { Pictures } from './pictures.ts';
 import type { ConversationRecord, Metadata, SessionRecord } from './record.ts';
 import { appendItems, eraseItem, newRecord } from './recordEdits.ts';
 import type { EditParts, SessionEdits, SessionName } from './sessionEdits.ts';
+import type { Removed } from './sessionEnds.ts';
 import type { SessionRemoval } from './sessionRemoval.ts';
-import type { Removed } from './sessionStore.ts';
 import { storeItems } from './storeItems.ts';
 import { digestOf } from './turnRequest.ts';
 import { type ConversationView, conversationView, itemsOf, itemViews } from './view.ts';
@@ -44,13 +44,13 @@ export class Conversations {
       idleTtlMs: idleTtlFor(config, tenant, idleTtlMs),
       conversation: { metadata, items: [] },
     });
-    const { record, newBlobIds } = await this.#withItems(tenant, empty, items);
+    const { record, toHold } = await this.#withItems(tenant, empty, items);
     try {
       const base = sessions.fresh(tenant, empty);
       const limits = { expiresAtMs: base.expiresAtMs, maxBytes: config.maxRecordBytes };
       if (!(await sessions.save(base, record, limits))) throw failure('version_conflict', {});
     } catch (error) {
-      await sessions.letGo(tenant, empty.session, newBlobIds);
+      await sessions.letGo(tenant, empty.session, toHold);
       throw error;
     }
     return conversationView(record);
@@ -137,18 +137,18 @@ export class Conversations {
   /** With the items at the end of record and conversation, and their pictures held. */
   async #withItems(tenant: string, before: SessionRecord, input: readonly InputItem[]) {
     const serial = before.nextSerial;
-    const { items, pictures, newBlobIds, copiedBlobIds } = await storeItems(tenant, before, input, {
+    const { items, pictures, toHold } = await storeItems(tenant, before, input, {
       serial,
       sources: { pictures: this.#pictures, sessions: this.#parts.sessions },
       field: 'items',
     });
     checkOutputs(itemsOf(before, before.conversation?.items ?? []), items, 'items');
-    await this.#parts.sessions.hold(tenant, before.session, newBlobIds, copiedBlobIds);
+    await this.#parts.sessions.hold(tenant, before.session, toHold);
     const { record, runs } = appendItems({ ...before, pictures, nextSerial: serial + 1 }, items);
     const { conversation } = before;
     if (!conversation) throw new Error(`session ${before.session} is no conversation`);
     const grown = { ...conversation, items: joinRuns(conversation.items, runs) };
-    return { record: { ...record, conversation: grown }, runs, newBlobIds };
+    return { record: { ...record, conversation: grown }, runs, toHold };
   }
 
   async #read(tenant: string, id: string): Promise<SessionRecord> {

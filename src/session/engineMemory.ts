@@ -1,5 +1,6 @@
 import { AfterimageError } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
+import { within } from '../core/within.ts';
 
 /** A DELETE waits this long for the engine to wipe what it has; an engine that is just starting wipes it later. */
 const waitMs = 2_000;
@@ -31,10 +32,7 @@ export class EngineMemory {
 
   /** Resolves when it is wiped, at the latest after two seconds. Never rejects. */
   async forget(tenant: string, session: string): Promise<void> {
-    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, waitMs);
-    await Promise.race([this.#forget(tenant, session), timeUp]);
-    clearTimeout(timer);
+    await within(this.#forget(tenant, session), waitMs);
   }
 
   /** Has everything forgotten whose session is gone. Never rejects; one at a time, and once more if it is asked for meanwhile. */

@@ -39,7 +39,7 @@ export class Files {
     return put;
   }
 
-  /** For a picture that comes with its turn: name it by the blob id in an item within ten minutes, or it goes. */
+  /** For a picture that comes with its turn: name it by the blob id in an item soon, or it goes (`unheldMs`). */
   async putPicture(tenant: string, bytes: Uint8Array): Promise<{ blobId: string; known: boolean }> {
     return this.#blobs.put(tenant, bytes);
   }

@@ -1,4 +1,5 @@
 import type { InferencePort } from '../core/inference.ts';
+import { within } from '../core/within.ts';
 import type { BlobHolders } from './blobHolders.ts';
 import type { Retention } from './config.ts';
 import type { LiveTurn, LiveTurns } from './liveTurn.ts';
@@ -50,10 +51,7 @@ export class PixelRetention {
 
   /** Waits a moment for what is under way, and leaves the rest. */
   async stop(): Promise<void> {
-    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, stopMs);
-    await Promise.race([Promise.all(this.#underway), timeUp]);
-    clearTimeout(timer);
+    await within(Promise.all(this.#underway), stopMs);
     this.#isStopped = true;
   }
 
@@ -66,11 +64,9 @@ export class PixelRetention {
       const ofBlob = pictures.filter((other) => other.blobId === blobId);
       const isDispensable = await this.#isDispensable(tenant, ofBlob);
       // Another one may need what this one doesn't; when it ends it is looked at again.
-      const running = this.#live.of(turn.tenant, session);
+      const running = this.#live.of(tenant, session);
       if (this.#isStopped || (running && running !== turn)) return;
-      if (isDispensable) {
-        await this.#blobs.letGo(tenant, blobId, `session:${session}`);
-      }
+      if (isDispensable) await this.#blobs.letGo(tenant, blobId, `session:${session}`);
     }
   }
 

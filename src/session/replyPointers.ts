@@ -64,7 +64,7 @@ export class ReplyPointers {
         writes.push({ key, expectedVersion, value: null, expiresAtMs: null });
       }
     }
-    if (writes.length > 0) await this.#records.writeAll(writes);
+    await this.#records.writeAll(writes);
   }
 
   async sweep(limit: number): Promise<number> {

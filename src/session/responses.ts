@@ -10,7 +10,8 @@ import { type Page, type PageOptions, pageOf } from './page.ts';
 import type { ResponseRecord, SessionRecord } from './record.ts';
 import { removeResponse } from './recordEdits.ts';
 import type { SessionEdits } from './sessionEdits.ts';
-import type { Removed, SessionStore } from './sessionStore.ts';
+import type { Removed } from './sessionEnds.ts';
+import type { SessionStore } from './sessionStore.ts';
 import { itemViews, type ResponseView, responseView } from './view.ts';
 
 interface Found {

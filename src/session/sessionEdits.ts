@@ -5,7 +5,8 @@ import type { Intents } from './intents.ts';
 import type { KeyedLease } from './lease.ts';
 import { sessionKey } from './liveTurn.ts';
 import type { SessionRecord } from './record.ts';
-import type { OpenSession, Removed, SessionStore } from './sessionStore.ts';
+import type { Removed } from './sessionEnds.ts';
+import type { OpenSession, SessionStore } from './sessionStore.ts';
 import type { SteadyClock } from './steadyClock.ts';
 
 /** Other edits are short; a turn is not, and then the edit is refused. */

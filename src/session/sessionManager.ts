@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import type { PromptCount } from '../core/request.ts';
+import { within } from '../core/within.ts';
 import type { Store } from '../store/port.ts';
 import { BackgroundLogs } from './backgroundLogs.ts';
 import { BlobHolders } from './blobHolders.ts';
@@ -25,10 +26,12 @@ import { PixelRetention } from './pixelRetention.ts';
 import { ReplyPointers } from './replyPointers.ts';
 import { Responses } from './responses.ts';
 import { SessionEdits } from './sessionEdits.ts';
+import { SessionEnds } from './sessionEnds.ts';
 import { SessionRemoval } from './sessionRemoval.ts';
 import { SessionStore } from './sessionStore.ts';
 import { SteadyClock } from './steadyClock.ts';
 import { Sweeper } from './sweeper.ts';
+import { Tombstones } from './tombstones.ts';
 import type { Failpoint, TurnParts } from './turnParts.ts';
 import { TurnProtocol } from './turnProtocol.ts';
 import type { TurnRequest } from './turnRequest.ts';
@@ -85,6 +88,7 @@ export class SessionManager {
     const live = this.#live;
     const counters = this.#counters;
     const logs = new BackgroundLogs(config.eventLogBytes);
+    const { records } = store;
     const blobs = new BlobHolders({
       store,
       clock,
@@ -94,7 +98,7 @@ export class SessionManager {
     });
     const vault = new FileVault(store, blobs, clock);
     const pictures = new Pictures(intake, blobs, vault, config.pixelCacheBytes);
-    const pointers = new ReplyPointers(store.records, clock);
+    const pointers = new ReplyPointers(records, clock);
     const memory = new EngineMemory({
       engine,
       isAlive: async (tenant, session) => (await sessions.find(tenant, session)) !== undefined,
@@ -104,7 +108,9 @@ export class SessionManager {
       logs.dropSession(tenant, session);
       return memory.forget(tenant, session);
     };
-    const sessions = new SessionStore({ store, blobs, pointers, clock, onGone, onProblem });
+    const tombstones = new Tombstones(records, clock);
+    const ends = new SessionEnds({ records, blobs, pointers, tombstones, clock, onGone, onProblem });
+    const sessions = new SessionStore({ records, blobs, ends, tombstones, clock });
     const intents = new Intents(randomUUID(), live, clock, config);
     const shared = { sessions, intents, leases: new KeyedLease(), clock, config, counters };
     const edits = new SessionEdits(shared);
@@ -125,7 +131,7 @@ export class SessionManager {
     this.responses = new Responses({ sessions, edits, intents, live, logs });
     this.conversations = new Conversations(shared, edits, pictures, removal);
     this.files = new Files(vault, blobs, pictures, config);
-    this.#sweeper = new Sweeper({ sessions, vault, blobs, pointers, config, counters, onProblem });
+    this.#sweeper = new Sweeper({ ends, tombstones, vault, blobs, pointers, config, counters, onProblem });
     this.#store = store;
     this.#sessions = sessions;
     this.#memory = memory;
@@ -168,10 +174,7 @@ export class SessionManager {
     this.#draining = true;
     this.#sweeper.stop();
     const ended = Promise.all(this.#live.all.map(({ done }) => done));
-    const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, budgetMs);
-    await Promise.race([ended, timeUp]);
-    clearTimeout(timer);
+    await within(ended, budgetMs);
     for (const turn of this.#live.all) turn.abort(failure('draining', {}));
     await ended;
     await this.#sweeper.idle();

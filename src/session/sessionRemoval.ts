@@ -1,7 +1,7 @@
 import { type LiveTurns, TurnCancelled } from './liveTurn.ts';
 import { notFound } from './notFound.ts';
 import type { SessionEdits, SessionName } from './sessionEdits.ts';
-import type { Removed } from './sessionStore.ts';
+import type { Removed } from './sessionEnds.ts';
 
 /** The end of a whole session before its time. */
 export class SessionRemoval {

@@ -1,12 +1,12 @@
 import { failure } from '../core/errors.ts';
-import type { RecordKey, Store, StoredRecord } from '../store/port.ts';
-import type { BlobHolders, Hold } from './blobHolders.ts';
+import type { RecordStore, StoredRecord } from '../store/port.ts';
+import type { BlobHolders, BlobToHold } from './blobHolders.ts';
 import { notFound } from './notFound.ts';
 import type { SessionRecord } from './record.ts';
 import { decodeRecord, encodeRecord } from './recordCodec.ts';
-import type { ReplyPointers } from './replyPointers.ts';
+import { holdsOf, sessionKind as kind, type Removed, type SessionEnds } from './sessionEnds.ts';
 import type { SteadyClock } from './steadyClock.ts';
-import { Tombstones } from './tombstones.ts';
+import type { Tombstones } from './tombstones.ts';
 
 /** A session as it was read or written: the base of one compare-and-set. */
 export interface OpenSession {
@@ -19,47 +19,31 @@ export interface OpenSession {
   readonly recordBytes: number;
 }
 
-export interface Removed {
-  readonly items: number;
-  readonly responses: number;
-  readonly pictures: number;
-  /** Of pictures that nothing else shows. */
-  readonly bytesFreed: number;
-}
-
-const kind = 'session';
-
-/** Sessions in the store, with what hangs on them: held pictures, reply pointers, and the mark that an expired one leaves. */
+/** Sessions in the store, with the pictures they hold. */
 export class SessionStore {
-  readonly #store: Store;
+  readonly #records: RecordStore;
   readonly #blobs: BlobHolders;
-  readonly #pointers: ReplyPointers;
-  readonly #clock: SteadyClock;
+  readonly #ends: SessionEnds;
   readonly #tombstones: Tombstones;
-  /** Never rejects. */
-  readonly #onGone: (tenant: string, session: string) => Promise<void>;
-  readonly #onProblem: (error: unknown) => void;
+  readonly #clock: SteadyClock;
 
   constructor(parts: {
-    store: Store;
+    records: RecordStore;
     blobs: BlobHolders;
-    pointers: ReplyPointers;
+    ends: SessionEnds;
+    tombstones: Tombstones;
     clock: SteadyClock;
-    onGone: (tenant: string, session: string) => Promise<void>;
-    onProblem: (error: unknown) => void;
   }) {
-    this.#store = parts.store;
+    this.#records = parts.records;
     this.#blobs = parts.blobs;
-    this.#pointers = parts.pointers;
+    this.#ends = parts.ends;
+    this.#tombstones = parts.tombstones;
     this.#clock = parts.clock;
-    this.#tombstones = new Tombstones(parts.store.records, parts.clock);
-    this.#onGone = parts.onGone;
-    this.#onProblem = parts.onProblem;
   }
 
   /** Undefined when there is none; an expired one that wasn't swept yet counts as none. */
   async find(tenant: string, session: string): Promise<OpenSession | undefined> {
-    const stored = await this.#store.records.get({ tenant, kind, id: session });
+    const stored = await this.#records.get({ tenant, kind, id: session });
     if (!stored || isExpired(stored, this.#clock.nowMs())) return undefined;
     return open(stored);
   }
@@ -88,7 +72,7 @@ export class SessionStore {
     while (found.length < limit) {
       const wanted = limit - found.length;
       const options = { limit: wanted, ...(afterId !== undefined && { afterId }) };
-      const records = await this.#store.records.list(tenant, kind, options);
+      const records = await this.#records.list(tenant, kind, options);
       const nowMs = this.#clock.nowMs();
       found.push(...records.filter((record) => !isExpired(record, nowMs)).map(open));
       if (records.length < wanted) break;
@@ -115,9 +99,9 @@ export class SessionStore {
     const value = encodeRecord(next);
     if (value.length > maxBytes) throw failure('session_full', { bytes: value.length, limit: maxBytes });
     const key = { tenant: base.tenant, kind, id: next.session };
-    const version = await this.#store.records.compareAndSet(key, base.storeVersion, value, expiresAtMs);
+    const version = await this.#records.compareAndSet(key, base.storeVersion, value, expiresAtMs);
     if (version === undefined) return undefined;
-    await this.#release(base.tenant, next.session, blobIdsGone(base.record, next));
+    await this.#blobs.releaseAll(holdsOf(base.tenant, next.session, blobIdsGone(base.record, next)));
     return {
       tenant: base.tenant,
       record: next,
@@ -128,28 +112,19 @@ export class SessionStore {
   }
 
   /** Holds blobs for a session that is about to show them. @throws not_found for one that must not be gone, holding none */
-  async hold(
-    tenant: string,
-    session: string,
-    blobIds: readonly string[],
-    mayBeGone: ReadonlySet<string>,
-  ): Promise<void> {
-    for (const [index, blobId] of blobIds.entries()) {
-      if (await this.#blobs.hold(tenant, blobId, `session:${session}`)) continue;
-      if (mayBeGone.has(blobId)) continue;
-      await this.letGo(tenant, session, blobIds.slice(0, index));
+  async hold(tenant: string, session: string, blobs: readonly BlobToHold[]): Promise<void> {
+    for (const [index, { blobId, mayBeGone }] of blobs.entries()) {
+      if ((await this.#blobs.hold(tenant, blobId, `session:${session}`)) || mayBeGone) continue;
+      await this.letGo(tenant, session, blobs.slice(0, index));
       throw notFound('picture', blobId);
     }
   }
 
-  async #release(tenant: string, session: string, blobIds: readonly string[]): Promise<number> {
-    return this.#blobs.releaseAll(holdsOf(tenant, session, blobIds));
-  }
-
   /** Takes back holds of blobs that the stored session doesn't show. */
-  async letGo(tenant: string, session: string, blobIds: readonly string[]): Promise<void> {
+  async letGo(tenant: string, session: string, blobs: readonly BlobToHold[]): Promise<void> {
+    if (blobs.length === 0) return;
     const shown = new Set((await this.find(tenant, session))?.record.pictures.map(({ blobId }) => blobId));
-    for (const blobId of blobIds) {
+    for (const { blobId } of blobs) {
       if (!shown.has(blobId)) await this.#blobs.letGo(tenant, blobId, `session:${session}`);
     }
   }
@@ -157,65 +132,16 @@ export class SessionStore {
   /** Removes all of it; undefined when it was changed meanwhile. */
   async remove({ tenant, record, storeVersion }: OpenSession): Promise<Removed | undefined> {
     const key = { tenant, kind, id: record.session };
-    if (!(await this.#store.records.delete(key, storeVersion))) return undefined;
-    try {
-      return await this.#clearUp(tenant, record);
-    } finally {
-      await this.#onGone(tenant, record.session);
-    }
-  }
-
-  /** Removes sessions that have expired and marks them as such, with other work between them; gives their number. */
-  async sweep(limit: number, otherWork: () => Promise<unknown>): Promise<number> {
-    const expired = await this.#store.records.takeExpired(kind, this.#clock.nowMs(), limit);
-    const ended = expired.flatMap(({ key, value }) => this.#decoded(key, value));
-    // They are out of the store already: what fails here must not keep them from the rest of their end.
-    const orReport = (work: Promise<unknown>): Promise<unknown> => work.catch(this.#onProblem);
-    // First of all: no owner must find a session that is gone without its mark.
-    await orReport(this.#tombstones.put(ended));
-    await otherWork();
-    await orReport(this.#blobs.releaseAll(ended.flatMap(({ holds }) => holds)));
-    await otherWork();
-    await orReport(this.#pointers.remove(ended));
-    for (const { tenant, session } of ended) void this.#onGone(tenant, session);
-    return expired.length;
-  }
-
-  /** Gives how many marks of expired sessions were old enough to go. */
-  sweepTombstones(limit: number): Promise<number> {
-    return this.#tombstones.sweep(limit);
+    if (!(await this.#records.delete(key, storeVersion))) return undefined;
+    return this.#ends.clearUp(tenant, record);
   }
 
   count(): Promise<number> {
-    return this.#store.records.count(kind);
-  }
-
-  /** What there is to clear up; of a damaged record nobody can tell. */
-  #decoded({ tenant, id }: RecordKey, value: Uint8Array): Ended[] {
-    try {
-      return [endOf(tenant, decodeRecord(id, value))];
-    } catch (error) {
-      this.#onProblem(error);
-      // The engine needs its name only.
-      void this.#onGone(tenant, id);
-      return [];
-    }
-  }
-
-  async #clearUp(tenant: string, record: SessionRecord): Promise<Removed> {
-    const end = endOf(tenant, record);
-    const bytesFreed = await this.#blobs.releaseAll(end.holds);
-    await this.#pointers.remove([end]);
-    return {
-      items: record.items.filter((item) => item !== null).length,
-      responses: record.responses.length,
-      pictures: record.pictures.length,
-      bytesFreed,
-    };
+    return this.#records.count(kind);
   }
 
   async #idleTtlOfExpired(tenant: string, session: string): Promise<number | undefined> {
-    const unswept = await this.#store.records.get({ tenant, kind, id: session });
+    const unswept = await this.#records.get({ tenant, kind, id: session });
     if (unswept) return decodeRecord(session, unswept.value).idleTtlMs;
     return this.#tombstones.idleTtlOf(tenant, session);
   }
@@ -231,36 +157,12 @@ function open({ key, version, value, expiresAtMs }: StoredRecord): OpenSession {
   };
 }
 
-/** What is left to clear up when a session is gone. */
-interface Ended {
-  readonly tenant: string;
-  readonly session: string;
-  readonly idleTtlMs: number;
-  readonly pointers: readonly string[];
-  readonly holds: readonly Hold[];
-}
-
-function endOf(tenant: string, record: SessionRecord): Ended {
-  const { session, idleTtlMs, pointers } = record;
-  return {
-    tenant,
-    session,
-    idleTtlMs,
-    pointers,
-    holds: holdsOf(tenant, session, blobIdsGone(record, undefined)),
-  };
-}
-
-function holdsOf(tenant: string, session: string, blobIds: readonly string[]): Hold[] {
-  return blobIds.map((blobId) => ({ tenant, blobId, holder: `session:${session}` }));
-}
-
 function isExpired({ expiresAtMs }: StoredRecord, nowMs: number): boolean {
   return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
-/** Blobs that `after` shows no more; all of them when there is no after. */
-function blobIdsGone(before: SessionRecord, after: SessionRecord | undefined): string[] {
-  const kept = new Set(after?.pictures.map(({ blobId }) => blobId));
-  return [...new Set(before.pictures.map(({ blobId }) => blobId))].filter((blobId) => !kept.has(blobId));
+/** Blobs that `after` shows no more. */
+function blobIdsGone(before: SessionRecord, after: SessionRecord): string[] {
+  const kept = new Set(after.pictures.map(({ blobId }) => blobId));
+  return before.pictures.map(({ blobId }) => blobId).filter((blobId) => !kept.has(blobId));
 }

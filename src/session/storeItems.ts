@@ -1,4 +1,5 @@
 import { AfterimageError, failure } from '../core/errors.ts';
+import type { BlobToHold } from './blobHolders.ts';
 import { itemPlace } from './ids.ts';
 import {
   type InputItem,
@@ -20,9 +21,7 @@ export interface ItemsToStore {
   /** All pictures of the session with these items in it. */
   readonly pictures: readonly PictureRecord[];
   /** Blobs that the session didn't show before, or may have let go of: they must be held before the record is written. */
-  readonly newBlobIds: readonly string[];
-  /** Those of them that may be gone: another session of the tenant, whose pictures these were, may do without their pixels. */
-  readonly copiedBlobIds: ReadonlySet<string>;
+  readonly toHold: readonly BlobToHold[];
 }
 
 export interface ItemSources {
@@ -43,8 +42,7 @@ export async function storeItems(
   const { pictures: intake, sessions } = sources;
   const pictures = [...record.pictures];
 
-  const copiedBlobIds = new Set<string>();
-  const givenBlobIds = new Set<string>();
+  const toHold = new Map<string, BlobToHold>();
 
   const keptPart = ({ number }: PictureRecord, fileId: string | undefined): StoredPicturePart => ({
     type: 'input_image',
@@ -63,8 +61,7 @@ export async function storeItems(
   const keepGiven = async (part: InputPicturePart): Promise<StoredPicturePart> => {
     const blobId = await intake.blobOf(tenant, part);
     const detail = part.detail ?? 'auto';
-    copiedBlobIds.delete(blobId);
-    givenBlobIds.add(blobId);
+    toHold.set(blobId, { blobId, mayBeGone: false });
     const picture =
       known(blobId, detail) ?? add({ ...(await intake.measure(tenant, blobId, detail)), vector: null });
     return keptPart(picture, part.fileId);
@@ -77,7 +74,7 @@ export async function storeItems(
       const picture = source.pictures.find((other) => other.number === number);
       if (!picture) throw new Error(`session ${source.session} has no picture ${number}`);
       const { blobId, detail } = picture;
-      if (!pictures.some((other) => other.blobId === blobId)) copiedBlobIds.add(blobId);
+      if (!pictures.some((other) => other.blobId === blobId)) toHold.set(blobId, { blobId, mayBeGone: true });
       return keptPart(known(blobId, detail) ?? add(picture), fileId);
     });
     // Tokens of an answer with calls are true of all its items together only.
@@ -108,10 +105,7 @@ export async function storeItems(
     );
     items.push({ ...withParts<StoredPicturePart>(item, kept), place });
   }
-  const before = new Set(record.pictures.map(({ blobId }) => blobId));
-  const all = new Set(pictures.map(({ blobId }) => blobId));
-  const newBlobIds = [...all].filter((id) => !before.has(id) || givenBlobIds.has(id));
-  return { items, pictures, newBlobIds, copiedBlobIds };
+  return { items, pictures, toHold: [...toHold.values()] };
 }
 
 /** One after the other: two parts may show the same picture. */

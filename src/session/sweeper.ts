@@ -4,7 +4,8 @@ import type { SessionConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import type { FileVault } from './fileVault.ts';
 import type { ReplyPointers } from './replyPointers.ts';
-import type { SessionStore } from './sessionStore.ts';
+import type { SessionEnds } from './sessionEnds.ts';
+import type { Tombstones } from './tombstones.ts';
 
 /** Taken from the store at once: what a sweep has taken and a crash keeps it from clearing up waits for the audit of blobs. */
 const batch = 20;
@@ -53,11 +54,11 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const { sessions, vault, blobs, pointers, counters } = this.#parts;
-    counters.sessionsExpired += await this.#untilEmpty(() => sessions.sweep(batch, otherWork));
+    const { ends, tombstones, vault, blobs, pointers, counters } = this.#parts;
+    counters.sessionsExpired += await this.#untilEmpty(() => ends.sweep(batch, otherWork));
     await this.#untilEmpty(() => vault.sweep(batch, otherWork));
     await this.#untilEmpty(() => pointers.sweep(batch));
-    await this.#untilEmpty(() => sessions.sweepTombstones(batch));
+    await this.#untilEmpty(() => tombstones.sweep(batch));
     await this.#untilEmpty(() => blobs.audit(batch, otherWork));
   }
 
@@ -71,7 +72,8 @@ export class Sweeper {
 }
 
 export interface SweeperParts {
-  readonly sessions: SessionStore;
+  readonly ends: SessionEnds;
+  readonly tombstones: Tombstones;
   readonly vault: FileVault;
   readonly blobs: BlobHolders;
   readonly pointers: ReplyPointers;

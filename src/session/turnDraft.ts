@@ -2,6 +2,7 @@ import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import type { GenerateRequest } from '../core/request.ts';
 import { validateRequest } from '../core/validateRequest.ts';
+import type { BlobToHold } from './blobHolders.ts';
 import { checkAllAnswered, checkOutputs } from './functionCalls.ts';
 import { type ItemRuns, joinRuns } from './itemRuns.ts';
 import type { StoredItem } from './items.ts';
@@ -22,8 +23,7 @@ export interface TurnDraft {
   readonly generate: GenerateRequest;
   /** Items of the context that `generate` doesn't have. */
   readonly droppedItems: number;
-  readonly newBlobIds: readonly string[];
-  readonly copiedBlobIds: ReadonlySet<string>;
+  readonly toHold: readonly BlobToHold[];
 }
 
 /** @throws not_found, invalid_parameter, and what intake and engine throw */
@@ -86,8 +86,7 @@ export async function draftTurn(
     response,
     generate,
     droppedItems,
-    newBlobIds: stored.newBlobIds,
-    copiedBlobIds: stored.copiedBlobIds,
+    toHold: stored.toHold,
   };
 }
 

@@ -91,13 +91,13 @@ export class TurnProtocol {
     const draft = await draftTurn({ tenant, request, base }, before, parts);
     turn.signal.throwIfAborted();
     live.place(turn, session, draft.response.serial);
-    await sessions.hold(tenant, session, draft.newBlobIds, draft.copiedBlobIds);
+    await sessions.hold(tenant, session, draft.toHold);
     let begun: OpenSession;
     try {
       await failpoint('pictures-held');
       begun = await this.#begin(turn, read, draft, plan);
     } catch (error) {
-      await this.#tidy(() => sessions.letGo(tenant, session, draft.newBlobIds));
+      await this.#tidy(() => sessions.letGo(tenant, session, draft.toHold));
       throw error;
     }
     try {

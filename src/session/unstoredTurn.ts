@@ -39,17 +39,16 @@ export async function runUnstored(turn: LiveTurn, parts: TurnParts): Promise<voi
     previousResponseId: request.previousResponseId ?? null,
     conversationId: request.conversationId ?? null,
   });
+  const { session } = draft.record;
+  // Under the name of a session that never is: they must be there for as long as the engine may ask for them.
+  await parts.sessions.hold(tenant, session, draft.toHold);
   log.append({
     type: 'started',
     response: seen(startedView(draft.record, draft.response)),
     replayed: false,
   });
-  const { session } = draft.record;
-  const { newBlobIds, copiedBlobIds } = draft;
-  // Under the name of a session that never is: they must be there for as long as the engine may ask for them.
-  await parts.sessions.hold(tenant, session, newBlobIds, copiedBlobIds);
   const { response, items, vectors } = await runDraft(turn, draft, parts).finally(() =>
-    parts.sessions.letGo(tenant, session, newBlobIds).catch(parts.onProblem),
+    parts.sessions.letGo(tenant, session, draft.toHold).catch(parts.onProblem),
   );
   const record = commitTurn(draft.record, response, items, vectors);
   const finished = seen(responseView(record, record.responses.at(-1) as ResponseRecord));

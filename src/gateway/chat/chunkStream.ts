@@ -1,3 +1,4 @@
+import { within } from '../../core/within.ts';
 import type { TurnEvent } from '../../session/liveTurn.ts';
 import type { ErrorObject } from '../http/errorReply.ts';
 import type { SseFrame } from '../sse/eventStream.ts';
@@ -43,14 +44,3 @@ export async function* chunkStream(
 }
 
 const frameOf = (body: object): SseFrame => ({ data: JSON.stringify(body) });
-
-/** Undefined when it takes longer. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  try {
-    return await Promise.race([promise, timeUp]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

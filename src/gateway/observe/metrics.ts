@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { AfterimageError } from '../../core/errors.ts';
 import type { InferencePort } from '../../core/inference.ts';
+import { within } from '../../core/within.ts';
 import type { SessionManager } from '../../session/sessionManager.ts';
 import type { ResponseView } from '../../session/view.ts';
 import type { TurnObserver } from '../parts.ts';
@@ -133,12 +134,9 @@ export class GatewayMetrics implements TurnObserver {
 }
 
 /** Undefined when it fails or takes longer: a dead engine must not hide the other metrics. */
-async function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  try {
-    return await Promise.race([promise.catch(() => undefined), timeUp]);
-  } finally {
-    clearTimeout(timer);
-  }
+function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return within(
+    promise.catch(() => undefined),
+    ms,
+  );
 }

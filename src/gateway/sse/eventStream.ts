@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
+import { within } from '../../core/within.ts';
 import type { GatewayEnv } from '../parts.ts';
 
 /** One server-sent event. */
@@ -113,17 +114,6 @@ function streamOf(
     },
     { highWaterMark: 0 },
   );
-}
-
-/** Undefined when it takes longer. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  try {
-    return await Promise.race([promise, timeUp]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Who doesn't read doesn't see the stream fail either: the connection is closed. False where there is none, as in tests. */

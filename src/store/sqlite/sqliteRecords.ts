@@ -87,6 +87,7 @@ export class SqliteRecords implements RecordStore {
   }
 
   async writeAll(writes: readonly RecordWrite[]): Promise<boolean[]> {
+    if (writes.length === 0) return [];
     for (const { key } of writes) checkNames(key);
     const bytes = writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     return this.#write(
