@@ -308,8 +308,8 @@ describe('what is there', () => {
     const fixture = await openResponses();
     const { id } = await create(fixture, { input: 'one' });
     for (const [query, param, actual] of [
-      ['?stream=true&starting_after=-1', 'starting_after', 'got -1'],
-      ['?stream=true&starting_after=1.5', 'starting_after', 'got 1.5'],
+      ['?stream=true&starting_after=-1', 'starting_after', "got '-1'"],
+      ['?stream=true&starting_after=1.5', 'starting_after', "got '1.5'"],
       ['/input_items?after=msg_x', 'after', 'msg_x'],
       ['/input_items?limit=101', 'limit', 'got 101'],
     ] as const) {

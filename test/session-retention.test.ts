@@ -5,23 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { failure } from '../src/core/errors.ts';
 import { Engine } from '../src/engine/engine.ts';
-import { fitToModel } from '../src/images/fitToModel.ts';
-import { takeImage } from '../src/images/intake.ts';
+import { pictureIntake as intake } from '../src/server/pictureIntake.ts';
 import type { SessionConfig } from '../src/session/config.ts';
 import { parseResponseId } from '../src/session/ids.ts';
-import type { PictureIntake } from '../src/session/pictureIntake.ts';
 import { decodeRecord } from '../src/session/recordCodec.ts';
 import { ask, FakeClock, type Fixture, openSessions, say } from './helpers/sessions.ts';
 import { silentLogger } from './helpers/silentLogger.ts';
 
 const bytesOf = (name: string): Buffer => readFileSync(new URL(`../examples/${name}.png`, import.meta.url));
 const rabbit = bytesOf('rabbit');
-const intake: PictureIntake = {
-  take: async (bytes, detail) => {
-    const image = await takeImage(bytes);
-    return { digest: image.digest, ...(await fitToModel(image, detail)) };
-  },
-};
 const unheldMs = 60_000;
 const folders: string[] = [];
 afterEach(() => {

@@ -1,19 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
-import { fitToModel } from '../src/images/fitToModel.ts';
-import { takeImage } from '../src/images/intake.ts';
-import type { PictureIntake } from '../src/session/pictureIntake.ts';
+import { pictureIntake as intake } from '../src/server/pictureIntake.ts';
 import { ask, type Fixture, openSessions, say } from './helpers/sessions.ts';
 import { silentLogger } from './helpers/silentLogger.ts';
 
 const bytesOf = (name: string): Buffer => readFileSync(new URL(`../examples/${name}.png`, import.meta.url));
-const intake: PictureIntake = {
-  take: async (bytes, detail) => {
-    const image = await takeImage(bytes);
-    return { digest: image.digest, ...(await fitToModel(image, detail)) };
-  },
-};
 
 let run: Fixture<Engine>;
 beforeAll(async () => {

@@ -4,10 +4,7 @@ import type { EngineInfo } from '../core/request.ts';
 import { createGateway } from '../gateway/app.ts';
 import { isLoopbackName } from '../gateway/http/browserGuard.ts';
 import { GatewayMetrics } from '../gateway/observe/metrics.ts';
-import { fitToModel } from '../images/fitToModel.ts';
-import { takeImage } from '../images/intake.ts';
 import { KeyTable } from '../keys/keyTable.ts';
-import type { PictureIntake } from '../session/pictureIntake.ts';
 import { SessionManager } from '../session/sessionManager.ts';
 import type { Failpoint } from '../session/turnParts.ts';
 import { openStore } from '../store/openStore.ts';
@@ -15,6 +12,7 @@ import { keyFile, storeFolder, uploadKeyFile } from './dataFolder.ts';
 import { EngineWatch } from './engineWatch.ts';
 import { listen } from './listener.ts';
 import { engineConfigOf, gatewayConfigOf, principalOf, sessionConfigOf } from './partConfigs.ts';
+import { pictureIntake } from './pictureIntake.ts';
 import type { ServerConfig } from './settings.ts';
 import { startEngine } from './startEngine.ts';
 import { uploadKeyFor } from './uploadKey.ts';
@@ -82,7 +80,7 @@ export async function openServer(
   const sessions = new SessionManager({
     store,
     engine,
-    intake,
+    intake: pictureIntake,
     uploadKey,
     config: sessionConfigOf(config),
     onProblem,
@@ -122,10 +120,3 @@ export async function openServer(
     },
   };
 }
-
-const intake: PictureIntake = {
-  take: async (bytes, detail) => {
-    const image = await takeImage(bytes);
-    return { digest: image.digest, ...(await fitToModel(image, detail)) };
-  },
-};

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { failure } from '../core/errors.ts';
 import type { InferencePort } from '../core/inference.ts';
 import { EngineMemory } from './engineMemory.ts';
@@ -6,15 +6,22 @@ import { EngineMemory } from './engineMemory.ts';
 const gone = () => failure('engine_unavailable', { reason: 'it died' });
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
-/** An engine that holds sessions of one tenant, and dies when the test says so. */
+/** An engine that holds sessions of one tenant, and dies, or fails once to wipe one, when the test says so. */
 function setUp(held: string[], isAlive: (session: string) => boolean = () => false) {
-  const engine = { held: new Set(held), diesWith: new Set<string>(), gate: Promise.resolve() };
+  const engine = {
+    held: new Set(held),
+    diesWith: new Set<string>(),
+    refuses: new Set<string>(),
+    gate: Promise.resolve(),
+  };
   const port = {
     ready: async () => {},
     heldSessions: async () => [...engine.held].map((session) => ({ tenant: 't', session })),
     forget: async (_: string, session: string) => {
       await engine.gate;
       if (engine.diesWith.delete(session)) throw gone();
+      if (engine.refuses.delete(session))
+        throw failure('storage_read_only', { path: 'state', reason: 'EROFS' });
       engine.held.delete(session);
     },
   } as unknown as InferencePort;
@@ -57,4 +64,18 @@ test('a session that can’t be looked up keeps no other from being forgotten', 
   });
   await memory.check();
   expect([[...engine.held], problems.length]).toEqual([['a'], 1]);
+});
+
+test('what the engine could not wipe is tried again later', async () => {
+  vi.useFakeTimers();
+  const { engine, memory, problems } = setUp(['a', 'b']);
+  engine.refuses.add('a');
+  await memory.forget('t', 'a');
+  await memory.forget('t', 'b');
+  expect([[...engine.held], problems.length]).toEqual([['a'], 1]);
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect([...engine.held]).toEqual(['a']);
+  await vi.advanceTimersByTimeAsync(2_000);
+  vi.useRealTimers();
+  expect([[...engine.held], problems.length]).toEqual([[], 1]);
 });

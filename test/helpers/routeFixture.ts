@@ -9,9 +9,8 @@ import { defaultGatewayConfig, type GatewayConfig } from '../../src/gateway/conf
 import { errorReply } from '../../src/gateway/http/errorReply.ts';
 import { newRoutes } from '../../src/gateway/http/newRoutes.ts';
 import type { GatewayEnv, GatewayParts } from '../../src/gateway/parts.ts';
-import { fitToModel } from '../../src/images/fitToModel.ts';
-import { takeImage } from '../../src/images/intake.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from '../../src/inference/scriptedEngine.ts';
+import { pictureIntake } from '../../src/server/pictureIntake.ts';
 import { SessionManager } from '../../src/session/sessionManager.ts';
 import { openStore } from '../../src/store/openStore.ts';
 import { uploadKey } from './sessions.ts';
@@ -50,12 +49,7 @@ export async function openRoutes(
     store,
     engine,
     uploadKey,
-    intake: {
-      take: async (bytes, detail) => {
-        const image = await takeImage(bytes);
-        return { digest: image.digest, ...(await fitToModel(image, detail)) };
-      },
-    },
+    intake: pictureIntake,
     onProblem: (problem) => problems.push(problem),
   });
   sessions.start();

@@ -1,4 +1,6 @@
+import { failure } from '../../core/errors.ts';
 import { addressOf, type Pointer } from '../../llama/binding.ts';
+import { nativeRelease } from '../../llama/libraries.ts';
 import type { Native } from '../../llama/native.ts';
 
 /** A decode ended before its end because it was asked to; the memory is as it was before. */
@@ -31,13 +33,18 @@ export class DecodeAbort {
   // Small typed arrays live inside the JavaScript heap, where the collector moves them: this one is large.
   readonly #tensor = new BigInt64Array(128).fill(1n);
 
+  /** @throws native_layout_mismatch */
   constructor({ ggml, libraries }: Pick<Native, 'ggml' | 'libraries'>) {
     this.callback = libraries.base.symbol('ggml_is_empty', 'void*');
     this.data = addressOf(this.#tensor);
     this.request();
     const stops = ggml.ggml_is_empty(this.#tensor);
     this.reset();
-    if (!stops || ggml.ggml_is_empty(this.#tensor)) throw new Error('ggml_is_empty looks elsewhere');
+    if (!stops || ggml.ggml_is_empty(this.#tensor)) {
+      const field = 'ggml_tensor.ne';
+      const [actual, expected] = ['elsewhere', `at byte ${8 * firstSide}`];
+      throw failure('native_layout_mismatch', { release: nativeRelease, field, actual, expected });
+    }
   }
 
   request(): void {

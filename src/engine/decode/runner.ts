@@ -2,6 +2,7 @@ import { failure } from '../../core/errors.ts';
 import { addressOf, callAsync, type Pointer, viewFloats } from '../../llama/binding.ts';
 import type { Llama } from '../../llama/llama.ts';
 import type { Native } from '../../llama/native.ts';
+import { BatchArrays } from './batchArrays.ts';
 import { Candidates } from './candidates.ts';
 import { DecodeAbort, DecodeAborted } from './decodeAbort.ts';
 import { type KvType, kvTypeId } from './kvType.ts';
@@ -88,9 +89,10 @@ export class Runner {
     this.parameters = Number(llama.llama_model_n_params(model));
   }
 
-  /** Loads off the event loop. @throws model_load_failed */
+  /** Loads off the event loop. @throws model_load_failed, native_layout_mismatch */
   static async load(native: Native, options: RunnerOptions): Promise<Runner> {
     const { llama } = native;
+    const abort = new DecodeAbort(native);
     const model = await callAsync(llama.llama_model_load_from_file, options.modelPath, {
       ...llama.llama_model_default_params(),
       n_gpu_layers: options.gpu ? -1 : 0,
@@ -101,7 +103,6 @@ export class Runner {
         reason: 'the engine library refused it; its log lines say why',
       });
     }
-    const abort = new DecodeAbort(native);
     const context = await callAsync(llama.llama_init_from_model, model, {
       ...llama.llama_context_default_params(),
       n_ctx: options.kvCells,
@@ -243,43 +244,5 @@ export class Runner {
     }
     if (status === decodeAborted) throw new DecodeAborted();
     if (status !== decodeOk) throw failure('engine_failed', { reason: `llama_decode answered ${status}` });
-  }
-}
-
-/** The arrays a `llama_batch` points to, allocated once: nothing is allocated per token. */
-class BatchArrays {
-  readonly tokens: Int32Array;
-  readonly positions: Int32Array;
-  readonly logits: Int8Array;
-  readonly #sequenceCounts: Int32Array;
-  readonly #sequenceIds: Int32Array;
-  readonly #sequencePointers: BigUint64Array;
-  readonly #sequenceIdsAddress: bigint;
-
-  constructor(capacity: number, maxSequences: number) {
-    this.tokens = new Int32Array(capacity);
-    this.positions = new Int32Array(4 * capacity);
-    this.logits = new Int8Array(capacity);
-    this.#sequenceCounts = new Int32Array(capacity).fill(1);
-    // Small typed arrays live inside the JavaScript heap, where the collector moves them: keep this one large.
-    this.#sequenceIds = Int32Array.from({ length: Math.max(maxSequences, 64) }, (_, id) => id);
-    this.#sequencePointers = new BigUint64Array(capacity);
-    this.#sequenceIdsAddress = addressOf(this.#sequenceIds);
-  }
-
-  setSequence(index: number, sequence: number): void {
-    this.#sequencePointers[index] = this.#sequenceIdsAddress + BigInt(4 * sequence);
-  }
-
-  struct(count: number, input: 'tokens' | 'features', features: bigint | null): Record<string, unknown> {
-    return {
-      n_tokens: count,
-      token: input === 'tokens' ? this.tokens : null,
-      embd: features,
-      pos: this.positions,
-      n_seq_id: this.#sequenceCounts,
-      seq_id: this.#sequencePointers,
-      logits: this.logits,
-    };
   }
 }

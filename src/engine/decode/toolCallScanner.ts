@@ -32,12 +32,14 @@ export class ToolCallScanner {
 
   /** What is held back, once it is clear that no more text comes; `atLimit`: because it would be too long. */
   flush({ atLimit }: { atLimit: boolean }): AnswerPiece[] {
-    const isCall = this.#object !== undefined || overlap(this.#held, toolCallStart) >= minStart;
-    if (!atLimit || !isCall) return this.#pieces(true);
-    const pieces = this.#pieces(false);
-    const call = this.#object ? this.#callEnd(this.#object, true) : 'none';
-    if (call !== 'none') return [...pieces, ...this.#pieces(true)];
-    return [...pieces, { kind: 'cut', raw: this.#take(this.#held.length) }];
+    if (atLimit && this.#isCutOff()) return [{ kind: 'cut', raw: this.#take(this.#held.length) }];
+    return this.#pieces(true);
+  }
+
+  /** Whether what is held back would have become a call. */
+  #isCutOff(): boolean {
+    if (!this.#object) return overlap(this.#held, toolCallStart) >= minStart;
+    return this.#callEnd(this.#object, true) === 'none';
   }
 
   #pieces(isLast: boolean): AnswerPiece[] {

@@ -3,7 +3,7 @@
  * for its end.
  */
 const sliceMsWhileAnswering = 150;
-const sliceMsAlone = 2000;
+const sliceMsAlone = 1000;
 const minSliceTokens = 16;
 
 /** Measured prefill speed, and how many prompt tokens one slice may have by it. */

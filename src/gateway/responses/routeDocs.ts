@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { shown } from '../http/wording.ts';
 import { includeQuery, listQuerySchema } from '../items/listQuery.ts';
 import {
   deletedSchema,
@@ -20,7 +21,7 @@ const retrieveQuery = z.strictObject({
   starting_after: z
     .string()
     .regex(/^\d{1,9}$/, {
-      error: ({ input }) => `must be the whole number of an event, from 0, got ${String(input).slice(0, 20)}`,
+      error: ({ input }) => `must be the whole number of an event, from 0, got ${shown(input)}`,
     })
     .transform(Number)
     .optional(),

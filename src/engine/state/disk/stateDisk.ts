@@ -47,6 +47,8 @@ export class StateDisk implements OwnedDisk {
   #sentAt = 0;
   #ended: AfterimageError | undefined;
   #yieldTimer: NodeJS.Timeout | undefined;
+  /** Said once, as long as it lasts. */
+  #yieldProblem = '';
 
   private constructor({ folder, maxBytes, logger, onEvicted = () => {} }: StateDiskOptions) {
     this.maxBytes = maxBytes;
@@ -124,9 +126,11 @@ export class StateDisk implements OwnedDisk {
   async yieldSpace(): Promise<void> {
     try {
       await this.#call({ type: 'yieldSpace' });
+      this.#yieldProblem = '';
     } catch (error) {
-      if (error !== this.#ended)
-        this.#logger.warn({ reason: String(error) }, 'state: no space could be made');
+      const isNews = error !== this.#ended && String(error) !== this.#yieldProblem;
+      this.#yieldProblem = String(error);
+      if (isNews) this.#logger.warn({ reason: String(error) }, 'state: no space could be made');
     }
   }
 
