@@ -99,7 +99,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-function modelOption({ model, mmproj, text, depth }: Values): ModelOption {
+export function modelOption({ model, mmproj, text, depth }: Partial<Values>): ModelOption {
   const size = (Object.keys(modelShapes) as ModelSize[]).find((key) => key === model);
   if (size === undefined) {
     if (text !== undefined || depth !== undefined) {

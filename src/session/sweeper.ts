@@ -12,8 +12,8 @@ const batch = 20;
 
 /**
  * Removes what has expired, every few seconds. After a night all of yesterday's sessions have expired at once: they end a batch at
- * a time, which waits for the disk as often as one alone would, and between its steps other work gets its turn. 2,000 sessions with
- * a picture each end in about two seconds.
+ * a time, which waits for the disk as often as one alone would, and between its steps other work gets its turn. `npm run
+ * bench:sweep` tells what that takes.
  */
 export class Sweeper {
   readonly #parts: SweeperParts;
