@@ -50,6 +50,14 @@ test('a disk that was slow once is tried again some time', () => {
   expect(tries).toBeLessThan(200);
 });
 
+test('one slow read after a start is not held against a disk', () => {
+  const planner = new Planner(new PrefillRate());
+  const ways: [Way, Way] = [way('none', { computeTokens: 100 }), way('disk', { bytes: 1e6 })];
+  for (let round = 0; round < 20; round++) planner.notePrefill(400, 100);
+  planner.disk.note(1e6, 5_000);
+  expect(planner.choose(ways).tier).toBe('disk');
+});
+
 test('unmeasured, state is brought back', () => {
   const planner = new Planner(new PrefillRate());
   const again = way('none', { computeTokens: 700, encodeTokens: 196 });

@@ -21,6 +21,8 @@ export interface Plan {
 
 /** Share of the newest measurement in a running average. */
 const newestShare = 0.2;
+/** Share of the first one, the rest is the guess: one slow read after a start does not condemn a disk. */
+const firstShare = 0.5;
 /** How far a speed goes back to its guess each time that it was why a way was not taken. */
 const forgottenShare = 0.01;
 /** Batches of so many tokens tell what a token takes, smaller ones what a batch takes besides. */
@@ -46,7 +48,8 @@ class Speed {
   note(amount: number, elapsedMs: number): void {
     if (amount <= 0) return;
     const measured = amount / Math.max(elapsedMs - this.#fixedMs, 0.01);
-    this.#perMs = this.#isMeasured ? (1 - newestShare) * this.#perMs + newestShare * measured : measured;
+    const share = this.#isMeasured ? newestShare : firstShare;
+    this.#perMs = (1 - share) * this.#perMs + share * measured;
     this.#isMeasured = true;
   }
 
