@@ -5,7 +5,10 @@ import { expect, test } from 'vitest';
 import type { EngineConfig } from '../src/engine/config.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { EngineDialogue, sampleDialogues, samplePicture } from './helpers/dialogueRun.ts';
+import { preferFewestTokens } from './helpers/preferFewestTokens.ts';
 import { silentLogger } from './helpers/silentLogger.ts';
+
+preferFewestTokens();
 
 const openEngine = (config: EngineConfig): Promise<Engine> =>
   Engine.open({ gpu: 'off', visionWeightType: 'f16', ...config }, silentLogger);

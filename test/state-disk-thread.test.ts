@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterAll, expect, test, vi } from 'vitest';
 import { Engine } from '../src/engine/engine.ts';
 import { EngineDialogue, samplePicture } from './helpers/dialogueRun.ts';
+import { preferFewestTokens } from './helpers/preferFewestTokens.ts';
 import { silentLogger } from './helpers/silentLogger.ts';
 
 const threads = vi.hoisted(() => [] as Worker[]);
@@ -18,6 +19,8 @@ vi.mock('node:worker_threads', async (original) => {
   }
   return { ...actual, Worker: WatchedWorker };
 });
+
+preferFewestTokens();
 
 const folder = mkdtempSync(join(tmpdir(), 'state-disk-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));

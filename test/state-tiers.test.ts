@@ -6,7 +6,10 @@ import type { GenerateResult } from '../src/core/request.ts';
 import type { EngineConfig } from '../src/engine/config.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { EngineDialogue, sampleDialogues, samplePicture } from './helpers/dialogueRun.ts';
+import { preferFewestTokens } from './helpers/preferFewestTokens.ts';
 import { silentLogger } from './helpers/silentLogger.ts';
+
+preferFewestTokens();
 
 const turnCount = sampleDialogues.reduce((sum, { turns }) => sum + turns.length, 0);
 let folder: string;
