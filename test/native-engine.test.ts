@@ -52,7 +52,7 @@ describe('when the native engine is killed', () => {
   // 200 take minutes: the shipped count keeps the suite short, AFTERIMAGE_TEST_KILLS=200 is the full run.
   const kills = Number(process.env.AFTERIMAGE_TEST_KILLS ?? 12);
   test(`${kills} kills at random moments: every request settles, no process is left`, {
-    timeout: kills * 10_000,
+    timeout: kills * 30_000,
   }, async () => {
     const strangers = new Set(childPids());
     engine = startNativeEngine(config, silentLogger);
