@@ -109,7 +109,7 @@ function describe(findings: Findings): string {
     ],
     [
       'Vision',
-      `${vision.layers} layers, ${vision.hidden} wide, DeepStack ${vision.deepstackLayers}, weights ${vision.weightType}`,
+      `${vision.layers} layers, ${vision.hidden} wide, DeepStack ${vision.deepstackLayers}, weights ${vision.weightType}, matmuls by ${vision.kernels.join(', ') || 'the library'}`,
     ],
     ['', probe.length > 0 ? `probe: ${probe.join(', ')} GFLOP/s` : 'weight type given, not probed'],
     ['Speed', `encode 448x448: ${speeds.encodeMs.toFixed(0)} ms`],

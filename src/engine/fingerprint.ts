@@ -15,6 +15,7 @@ export interface ByteSettings {
   readonly backend: string;
   readonly kvType: string;
   readonly visionWeightType: string;
+  readonly visionKernels: readonly string[];
   readonly featureType: string;
 }
 

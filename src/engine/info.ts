@@ -29,6 +29,7 @@ export function describe(pair: ModelPair, parts: LoadedParts, loadMs: number): E
       deepstackLayers: pair.vision.deepstackLayers.length,
       featureWidth: encoder.featureWidth,
       weightType: encoder.weightType,
+      kernels: encoder.kernels,
       probeGflops: encoder.probeGflops as Record<string, number>,
     },
     backend: backend.name,

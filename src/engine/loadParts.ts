@@ -57,6 +57,7 @@ export async function loadParts(config: EngineConfig, logger: Logger): Promise<E
     backend: `${backend.name} ${backend.deviceName}`,
     kvType: resolved.kvType,
     visionWeightType: encoder.weightType,
+    visionKernels: encoder.kernels,
     featureType: resolved.featureType,
   });
   const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.dropObjects(ids));

@@ -15,6 +15,7 @@ export function scriptedInfo(maxRunning: number): EngineInfo {
       deepstackLayers: 0,
       featureWidth: 0,
       weightType: 'none',
+      kernels: [],
       probeGflops: {},
     },
     backend: 'scripted',

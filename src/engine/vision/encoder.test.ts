@@ -7,6 +7,7 @@ import { type Backend, openBackend } from '../../llama/backend.ts';
 import { type Native, openNative } from '../../llama/native.ts';
 import { type ModelPair, resolveModelPair } from '../../models/pair.ts';
 import { type EncoderImage, VisionEncoder, type VisionEncoderOptions } from './encoder.ts';
+import { kernelsFor } from './kernel/matmulKernel.ts';
 
 let native: Native;
 let backend: Backend;
@@ -68,6 +69,21 @@ describe('features of the golden pictures equal those of Hugging Face transforme
       }
     });
   });
+});
+
+test('each kernel for this machine and the library give the features of the golden pictures', async () => {
+  const ofMachine = kernelsFor(native.systemInfo);
+  for (const kernels of [[], ...ofMachine.map((kernel) => [kernel])]) {
+    const weightType = kernels[0]?.weightType ?? 'bf16';
+    const limit = weightType === 'bf16' ? 1e-2 : 3e-3;
+    await withEncoder({ weightType, kernels }, async (encoder) => {
+      expect(encoder.kernels).toEqual(kernels.map(({ name }) => name));
+      for (const golden of pictures) {
+        const { relativeError } = compareVectors(await encode(encoder, golden), golden.features);
+        expect(relativeError, `${encoder.kernels} ${golden.name}`).toBeLessThanOrEqual(limit);
+      }
+    });
+  }
 });
 
 test('a job says its grid, and how many slices it takes', async () => {

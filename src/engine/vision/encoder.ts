@@ -3,6 +3,8 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import { supportsFlashAttention } from './flashAttention.ts';
 import { defaultGridCacheLimits, GridCache, type GridCacheLimits } from './gridCache.ts';
+import { kernelsFor, type MatmulKernel } from './kernel/matmulKernel.ts';
+import { workingKernels } from './kernel/workingKernels.ts';
 import { patchGrid } from './patches.ts';
 import { chooseWeightType, type ProbeGflops, probeMatmul } from './probe.ts';
 import type { Tower, TowerGrid } from './tower.ts';
@@ -13,6 +15,8 @@ export interface VisionEncoderOptions {
   /** Default: chosen by a short probe at load, see `chooseWeightType`. */
   readonly weightType?: WeightType;
   readonly gridCache?: GridCacheLimits;
+  /** Matmul kernels that may be used. Default: those for this machine; none: the library's. */
+  readonly kernels?: readonly MatmulKernel[];
 }
 
 /** Canonical pixels; both sides are multiples of patchSize x mergeSize, `rgb` is width x height x 3 bytes. */
@@ -32,6 +36,10 @@ export class VisionEncoder {
   readonly weightType: WeightType;
   /** Measured GFLOP/s by weight type; empty when the type was given. */
   readonly probeGflops: ProbeGflops;
+  /** Names of the kernels of ours that its matmuls run on; none: the library's. */
+  readonly kernels: readonly string[];
+  /** Why kernels for this CPU are not used. */
+  readonly kernelProblems: readonly string[];
   /** projectionDim x (1 + DeepStack layers). */
   readonly featureWidth: number;
   private readonly tower: Tower;
@@ -39,7 +47,7 @@ export class VisionEncoder {
 
   /** Loads the tower without blocking the event loop. @throws AfterimageError model_* rows, engine_failed */
   static async load(
-    { ggml }: Pick<Native, 'ggml'>,
+    { ggml, systemInfo }: Pick<Native, 'ggml' | 'systemInfo'>,
     backend: Backend,
     { vision, visionHeader }: Pick<ModelPair, 'vision' | 'visionHeader'>,
     options: VisionEncoderOptions = {},
@@ -47,18 +55,29 @@ export class VisionEncoder {
     const own = fileWeightType(visionHeader);
     const shape = { inner: vision.hidden, outer: vision.feedForward };
     const candidates = weightTypes.filter((type) => type !== 'f32' || own === 'f32');
-    const probeGflops = options.weightType ? {} : await probeMatmul(ggml, backend, shape, candidates);
+    const candidateKernels = backend.isGpu ? [] : (options.kernels ?? kernelsFor(systemInfo));
+    const { working: kernels, problems } = await workingKernels(ggml, backend, candidateKernels);
+    const probeGflops = options.weightType
+      ? {}
+      : await probeMatmul(ggml, backend, shape, candidates, kernels);
     const weightType = options.weightType ?? chooseWeightType(own, probeGflops);
-    const weights = await loadTowerWeights(ggml, backend, visionHeader, vision, weightType);
+    const weights = await loadTowerWeights(ggml, backend, visionHeader, vision, weightType, kernels);
     const flashAttention = supportsFlashAttention(ggml, backend, vision);
     const tower = { ggml, backend, vision, weights, flashAttention };
-    return new VisionEncoder(tower, weightType, probeGflops, options.gridCache ?? defaultGridCacheLimits);
+    const limits = options.gridCache ?? defaultGridCacheLimits;
+    return new VisionEncoder(tower, { weightType, probeGflops, kernelProblems: problems }, limits);
   }
 
-  private constructor(tower: Tower, weightType: WeightType, gflops: ProbeGflops, limits: GridCacheLimits) {
+  private constructor(
+    tower: Tower,
+    chosen: Pick<VisionEncoder, 'weightType' | 'probeGflops' | 'kernelProblems'>,
+    limits: GridCacheLimits,
+  ) {
     this.tower = tower;
-    this.weightType = weightType;
-    this.probeGflops = gflops;
+    this.weightType = chosen.weightType;
+    this.probeGflops = chosen.probeGflops;
+    this.kernelProblems = chosen.kernelProblems;
+    this.kernels = [...new Set([...tower.weights.packed.values()].map(({ kernel }) => kernel.name))];
     this.featureWidth = tower.vision.projectionDim * (1 + tower.vision.deepstackLayers.length);
     this.grids = new GridCache(tower, limits);
   }

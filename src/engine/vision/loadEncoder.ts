@@ -4,6 +4,7 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { VisionEncoder } from './encoder.ts';
+import { kernelsFor } from './kernel/matmulKernel.ts';
 import { RememberedProbe } from './rememberedProbe.ts';
 import type { WeightType } from './weightType.ts';
 
@@ -16,11 +17,23 @@ export async function loadEncoder(
   logger: Logger,
 ): Promise<VisionEncoder> {
   const { visionWeightType, stateFolder } = config;
-  const load = (weightType: WeightType | undefined): Promise<VisionEncoder> =>
-    VisionEncoder.load(native, backend, pair, { ...(weightType && { weightType }) });
+  const load = async (weightType: WeightType | undefined): Promise<VisionEncoder> => {
+    const encoder = await VisionEncoder.load(native, backend, pair, { ...(weightType && { weightType }) });
+    const { kernelProblems: problems } = encoder;
+    if (problems.length > 0) logger.warn({ problems }, 'engine: the vision tower does without some kernels');
+    return encoder;
+  };
   if (visionWeightType !== undefined || stateFolder === undefined) return load(visionWeightType);
   const { size } = await stat(pair.mmprojPath);
-  const about = [native.systemInfo, backend.name, backend.deviceName, pair.mmprojPath, String(size)];
+  const kernels = kernelsFor(native.systemInfo).map(({ name }) => name);
+  const about = [
+    native.systemInfo,
+    backend.name,
+    backend.deviceName,
+    pair.mmprojPath,
+    String(size),
+    ...kernels,
+  ];
   const probe = new RememberedProbe(stateFolder, about);
   const known = await probe.choice();
   const encoder = await load(known);

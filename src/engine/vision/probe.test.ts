@@ -25,13 +25,15 @@ beforeAll(async () => {
 afterAll(() => backend.dispose());
 
 test('measures every type this machine multiplies, and skips q8_0 where rows are no whole blocks', async () => {
-  const measured = await probeMatmul(native.ggml, backend, { inner: 192, outer: 768 }, [
-    'f16',
-    'bf16',
-    'q8_0',
-  ]);
+  const measured = await probeMatmul(
+    native.ggml,
+    backend,
+    { inner: 192, outer: 768 },
+    ['f16', 'bf16', 'q8_0'],
+    [],
+  );
   expect(Object.keys(measured)).toEqual(['f16', 'bf16', 'q8_0']);
   for (const gflops of Object.values(measured)) expect(gflops).toBeGreaterThan(0.1);
-  const odd = await probeMatmul(native.ggml, backend, { inner: 72, outer: 768 }, ['f16', 'q8_0']);
+  const odd = await probeMatmul(native.ggml, backend, { inner: 72, outer: 768 }, ['f16', 'q8_0'], []);
   expect(Object.keys(odd)).toEqual(['f16']);
 });

@@ -1,6 +1,7 @@
 import type { Pointer } from '../../llama/binding.ts';
 import { type Ggml, ggmlType } from '../../llama/ggml.ts';
 import type { VisionHyperparameters } from '../../models/vision.ts';
+import type { Linears } from './kernel/linears.ts';
 import { patchKernel, type TowerWeights } from './weights.ts';
 
 /** Tensors of a grid that outlive a slice. n patches, t = n / mergeSize^2 tokens; innermost side first. */
@@ -33,6 +34,7 @@ export class SliceBuilder {
   private readonly state: GridState;
   private readonly patches: number;
   private readonly flashAttention: boolean;
+  private readonly linears: Linears;
 
   constructor(options: {
     ggml: Ggml;
@@ -43,6 +45,7 @@ export class SliceBuilder {
     state: GridState;
     patches: number;
     flashAttention: boolean;
+    linears: Linears;
   }) {
     this.ggml = options.ggml;
     this.context = options.context;
@@ -51,6 +54,7 @@ export class SliceBuilder {
     this.state = options.state;
     this.patches = options.patches;
     this.flashAttention = options.flashAttention;
+    this.linears = options.linears;
   }
 
   /** Patch embedding and learned positions; `pixels` is [3 x patchSize^2, n] f32. */
@@ -152,14 +156,15 @@ export class SliceBuilder {
   private project(merged: Pointer, first: string, second: string, part: number): Pointer {
     const { ggml, context, state } = this;
     const { projectionDim, deepstackLayers, mergeSize } = this.vision;
-    const widened = ggml.ggml_gelu_erf(context, this.linear(first, merged));
-    const projected = this.linear(second, widened);
+    const tokens = this.patches / mergeSize ** 2;
+    const widened = ggml.ggml_gelu_erf(context, this.linear(first, merged, tokens));
+    const projected = this.linear(second, widened, tokens);
     const rowBytes = projectionDim * (1 + deepstackLayers.length) * floatBytes;
     const columns = ggml.ggml_view_2d(
       context,
       state.features,
       projectionDim,
-      this.patches / mergeSize ** 2,
+      tokens,
       rowBytes,
       part * projectionDim * floatBytes,
     );
@@ -170,9 +175,15 @@ export class SliceBuilder {
     return this.ggml.ggml_cpy(this.context, hidden, this.state.hidden);
   }
 
-  private linear(name: string, input: Pointer): Pointer {
-    const product = this.ggml.ggml_mul_mat(this.context, this.weight(`${name}.weight`), input);
-    return this.ggml.ggml_add(this.context, product, this.weight(`${name}.bias`));
+  private linear(name: string, input: Pointer, columns = this.patches): Pointer {
+    const weights = this.weight(`${name}.weight`);
+    const bias = this.weight(`${name}.bias`);
+    const packed = this.weights.packed.get(`${name}.weight`);
+    if (packed) {
+      const { kernel, inner, outer } = packed;
+      return this.linears.node(this.context, kernel, { inner, outer, columns }, { weights, bias, input });
+    }
+    return this.ggml.ggml_add(this.context, this.ggml.ggml_mul_mat(this.context, weights, input), bias);
   }
 
   private norm(name: string, input: Pointer): Pointer {

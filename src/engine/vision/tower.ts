@@ -3,6 +3,7 @@ import type { Backend } from '../../llama/backend.ts';
 import { callAsync, type Pointer } from '../../llama/binding.ts';
 import { type Ggml, ggmlType } from '../../llama/ggml.ts';
 import type { VisionHyperparameters } from '../../models/vision.ts';
+import { Linears } from './kernel/linears.ts';
 import { cutPatches, type PatchGrid } from './patches.ts';
 import { positionEmbedding, rotaryPositions } from './positions.ts';
 import { type GridState, SliceBuilder } from './slices.ts';
@@ -34,6 +35,7 @@ export class TowerGrid {
   private readonly state: GridState;
   private readonly pixels: Pointer;
   private readonly releases: (() => void)[] = [];
+  private readonly linears: Linears;
 
   /** @throws AfterimageError engine_failed when the device has no room for it */
   constructor(tower: Tower, grid: PatchGrid) {
@@ -42,6 +44,8 @@ export class TowerGrid {
     const { ggml, backend, vision } = tower;
     const patches = grid.rows * grid.columns;
     this.sliceCount = vision.layers + 2;
+    this.linears = new Linears(ggml, tower.weights.packed.size);
+    this.releases.push(() => this.linears.dispose());
     try {
       const stateContext = this.context(8 * ggml.ggml_tensor_overhead());
       const matrix = (row: number, rows: number) =>
@@ -62,12 +66,19 @@ export class TowerGrid {
       const context = this.context(sliceBytes * this.sliceCount);
       this.pixels = ggml.ggml_new_tensor_2d(context, ggmlType.F32, 3 * vision.patchSize ** 2, patches);
       ggml.ggml_set_input(this.pixels);
-      const builder = new SliceBuilder({ ...tower, context, state: this.state, patches });
+      const builder = new SliceBuilder({
+        ...tower,
+        context,
+        state: this.state,
+        patches,
+        linears: this.linears,
+      });
       this.addSlice(context, [builder.stem(this.pixels)]);
       for (let layer = 0; layer < vision.layers; layer++) this.addSlice(context, builder.layer(layer));
       this.addSlice(context, [builder.merger()]);
 
       this.bytes = ggml.ggml_backend_buffer_get_size(buffer) + this.allocateSlices();
+      this.linears.bind();
       this.upload(
         this.state.positionEmbedding,
         positionEmbedding(
@@ -92,6 +103,7 @@ export class TowerGrid {
     if (slice === 0) this.upload(this.pixels, cutPatches(rgb, this.grid, vision));
     const graph = this.slices[slice];
     if (graph === undefined) throw new RangeError(`slice ${slice} of ${this.sliceCount}`);
+    this.linears.reset();
     const status = await callAsync(ggml.ggml_backend_graph_compute, backend.pointer, graph);
     if (status !== 0) {
       throw failure('engine_failed', { reason: `vision slice ${slice} ended with ggml status ${status}` });

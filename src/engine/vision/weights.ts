@@ -6,6 +6,7 @@ import type { Ggml } from '../../llama/ggml.ts';
 import type { GgufHeader, TensorInfo } from '../../models/ggufHeader.ts';
 import { towerShapes, type VisionHyperparameters } from '../../models/vision.ts';
 import { fromFloats, toFloats } from './convert.ts';
+import { kernelFor, type MatmulKernel, packPanels } from './kernel/matmulKernel.ts';
 import { storedType, type WeightType, weightTypeId, weightTypes } from './weightType.ts';
 
 /** [3 x patchSize x patchSize, hidden] in f32: the sum of both temporal kernels, see `loadTowerWeights`. */
@@ -17,11 +18,19 @@ const positionTable = 'v.position_embd.weight';
 export interface TowerWeights {
   /** By the names of the mmproj file; the second patch kernel and the position table are not among them. */
   readonly tensors: ReadonlyMap<string, Pointer>;
+  /** Matrices that lie as a kernel of ours reads them, by name. */
+  readonly packed: ReadonlyMap<string, PackedMatrix>;
   /** Learned positions on this side, [side x side, hidden], resampled for every grid. */
   readonly positionTable: Float32Array;
   /** Bytes on the backend. */
   readonly bytes: number;
   dispose(): void;
+}
+
+export interface PackedMatrix {
+  readonly kernel: MatmulKernel;
+  readonly inner: number;
+  readonly outer: number;
 }
 
 /** The type most of a file's tower is stored in, as its first attention matrix has it. */
@@ -35,6 +44,7 @@ export function fileWeightType(header: GgufHeader): WeightType {
  * A still picture fills both frames of the patch convolution with the same pixels, so its two kernels are added once
  * here and the convolution is one matmul.
  *
+ * @param kernels used for matrices of their type that fit them, best first
  * @throws AfterimageError model_metadata_invalid for a tensor type that cannot be read, model_load_failed
  */
 export async function loadTowerWeights(
@@ -43,6 +53,7 @@ export async function loadTowerWeights(
   header: GgufHeader,
   vision: VisionHyperparameters,
   weightType: WeightType,
+  kernels: readonly MatmulKernel[],
 ): Promise<TowerWeights> {
   const shapes = [...towerShapes(vision)].filter(
     ([name]) => name !== secondPatchKernel && name !== positionTable,
@@ -56,7 +67,15 @@ export async function loadTowerWeights(
     const row = name === patchKernel ? 3 * vision.patchSize ** 2 : (shape[0] as number);
     const rows = name === patchKernel ? vision.hidden : (shape[1] ?? 1);
     const type = shape.length === 2 ? storedType(weightType, name, row) : 'f32';
-    return { name, row, type, tensor: ggml.ggml_new_tensor_2d(context, weightTypeId[type], row, rows) };
+    const kernel = kernelFor(kernels, type, row, rows);
+    return {
+      name,
+      row,
+      rows,
+      type,
+      kernel,
+      tensor: ggml.ggml_new_tensor_2d(context, weightTypeId[type], row, rows),
+    };
   });
   const buffer = ggml.ggml_backend_alloc_ctx_tensors_from_buft(context, backend.bufferType);
   const dispose = () => {
@@ -70,8 +89,9 @@ export async function loadTowerWeights(
     }
     await using file = await open(header.path, 'r');
     const source = new TowerFile(ggml, header, file);
-    for (const { name, row, type, tensor } of placed) {
-      const bytes = name === patchKernel ? await source.patchKernel() : await source.encoded(name, type, row);
+    for (const { name, row, rows, type, kernel, tensor } of placed) {
+      const plain = name === patchKernel ? await source.patchKernel() : await source.encoded(name, type, row);
+      const bytes = kernel ? packPanels(kernel, plain, row, rows) : plain;
       const expected = ggml.ggml_nbytes(tensor);
       if (bytes.length !== expected)
         throw new Error(`${name}: ${bytes.length} bytes, ggml wants ${expected}`);
@@ -79,6 +99,11 @@ export async function loadTowerWeights(
     }
     return {
       tensors: new Map(placed.map(({ name, tensor }) => [name, tensor])),
+      packed: new Map(
+        placed.flatMap(({ name, kernel, row: inner, rows: outer }) =>
+          kernel ? [[name, { kernel, inner, outer }]] : [],
+        ),
+      ),
       positionTable: await source.floats(positionTable),
       bytes: ggml.ggml_backend_buffer_get_size(buffer),
       dispose: once(dispose),

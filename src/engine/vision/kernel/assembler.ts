@@ -1,0 +1,246 @@
+/** A general register of x86-64 by its number in machine code. */
+export const gpr = {
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  r13: 13,
+  r14: 14,
+  r15: 15,
+} as const;
+
+/** `[base + index * scale + displacement]` */
+export interface Memory {
+  readonly base: number;
+  readonly index?: number;
+  readonly scale?: 1 | 2;
+  readonly displacement?: number;
+}
+
+/** A place in the code. */
+export interface Label {
+  at: number | undefined;
+  /** Where 32-bit distances to it are still missing. */
+  readonly missing: number[];
+}
+
+const condition = { below: 0x2, aboveOrEqual: 0x3, equal: 0x4, notEqual: 0x5 } as const;
+
+interface VectorInstruction {
+  /** 1: 0F, 2: 0F38. */
+  readonly map: 1 | 2;
+  /** 0: none, 1: 66, 2: F3. */
+  readonly prefix: 0 | 1 | 2;
+  readonly opcode: number;
+  readonly reg: number;
+  readonly source?: number;
+  readonly rm: number | Memory;
+  /** Bytes of the memory operand. */
+  readonly operandBytes: number;
+}
+
+/**
+ * Writes x86-64 machine code: only the instructions of `matmulCode`. Encodings are those of Intel's Software Developer's Manual,
+ * volume 2: VEX for vectors of 256 bits (registers 0 to 15), EVEX for 512 (0 to 31).
+ */
+export class Assembler {
+  readonly #bytes: number[] = [];
+  readonly #labels: Label[] = [];
+  readonly #vectorBytes: 32 | 64;
+
+  constructor(vectorBytes: 32 | 64) {
+    this.#vectorBytes = vectorBytes;
+  }
+
+  /** @throws Error when a label was used and never placed */
+  code(): Uint8Array<ArrayBuffer> {
+    if (this.#labels.some(({ missing }) => missing.length > 0)) throw new Error('a label was never placed');
+    return Uint8Array.from(this.#bytes);
+  }
+
+  label(): Label {
+    const label: Label = { at: undefined, missing: [] };
+    this.#labels.push(label);
+    return label;
+  }
+
+  place(label: Label): void {
+    label.at = this.#bytes.length;
+    for (const at of label.missing.splice(0)) this.#patch(at, label.at);
+  }
+
+  jump(label: Label): void {
+    this.#emit(0xe9);
+    this.#distance(label);
+  }
+
+  jumpIf(when: keyof typeof condition, label: Label): void {
+    this.#emit(0x0f, 0x80 + condition[when]);
+    this.#distance(label);
+  }
+
+  push(register: number): void {
+    this.#emit(0x40 | (register >> 3), 0x50 | (register & 7));
+  }
+
+  pop(register: number): void {
+    this.#emit(0x40 | (register >> 3), 0x58 | (register & 7));
+  }
+
+  /** Zero-extended to 64 bits. */
+  setImmediate(register: number, value: number): void {
+    this.#emit(0x40 | (register >> 3), 0xb8 | (register & 7), ...littleEndian(value));
+  }
+
+  move(to: number, from: number): void {
+    this.#wide(0x89, from, to);
+  }
+
+  load(to: number, from: Memory): void {
+    this.#emit(0x48 | rexOf(to, from), 0x8b, ...addressed(to, from, 1));
+  }
+
+  add(to: number, from: number): void {
+    this.#wide(0x01, from, to);
+  }
+
+  addImmediate(to: number, value: number): void {
+    this.#wide(0x81, 0, to);
+    this.#emit(...littleEndian(value));
+  }
+
+  subtractImmediate(to: number, value: number): void {
+    this.#wide(0x81, 5, to);
+    this.#emit(...littleEndian(value));
+  }
+
+  compareImmediate(register: number, value: number): void {
+    this.#wide(0x81, 7, register);
+    this.#emit(...littleEndian(value));
+  }
+
+  /** `to = from * value` */
+  multiplyImmediate(to: number, from: number, value: number): void {
+    this.#wide(0x69, to, from);
+    this.#emit(...littleEndian(value));
+  }
+
+  /** 32 bits: `eax = edx:eax / register`, `edx` the rest. */
+  divide(register: number): void {
+    this.#emit(0x40 | (register >> 3), 0xf7, 0xf0 | (register & 7));
+  }
+
+  /** 32 bits, atomic: adds `register` to memory and gives in it what was there. */
+  fetchAdd(at: Memory, register: number): void {
+    this.#emit(0xf0, 0x40 | rexOf(register, at), 0x0f, 0xc1, ...addressed(register, at, 1));
+  }
+
+  /** Ends a function that used vector registers. */
+  leave(): void {
+    this.#emit(0xc5, 0xf8, 0x77, 0xc3);
+  }
+
+  /** `vmovups`: a vector of f32. */
+  loadVector(to: number, from: Memory): void {
+    this.#vector({ map: 1, prefix: 0, opcode: 0x10, reg: to, rm: from, operandBytes: this.#vectorBytes });
+  }
+
+  /** `vmovups` */
+  storeVector(to: Memory, from: number): void {
+    this.#vector({ map: 1, prefix: 0, opcode: 0x11, reg: from, rm: to, operandBytes: this.#vectorBytes });
+  }
+
+  /** `vcvtph2ps`: f16 from memory, to f32. */
+  loadHalves(to: number, from: Memory): void {
+    const operandBytes = this.#vectorBytes / 2;
+    this.#vector({ map: 2, prefix: 1, opcode: 0x13, reg: to, rm: from, operandBytes });
+  }
+
+  /** `vbroadcastss`: 32 bits from memory to every lane. */
+  broadcast(to: number, from: Memory): void {
+    this.#vector({ map: 2, prefix: 1, opcode: 0x18, reg: to, rm: from, operandBytes: 4 });
+  }
+
+  /** `vfmadd231ps`: `sum += left * right`, f32. */
+  multiplyAdd(sum: number, left: number, right: number): void {
+    this.#vector({ map: 2, prefix: 1, opcode: 0xb8, reg: sum, source: left, rm: right, operandBytes: 0 });
+  }
+
+  /** `vdpbf16ps` (EVEX only): to each lane of f32 the products of its two pairs of bf16 are added. */
+  dotPairs(sum: number, left: number, right: number): void {
+    this.#vector({ map: 2, prefix: 2, opcode: 0x52, reg: sum, source: left, rm: right, operandBytes: 0 });
+  }
+
+  #vector({ map, prefix, opcode, reg, source = 0, rm, operandBytes }: VectorInstruction): void {
+    const isWide = this.#vectorBytes === 64;
+    const isMemory = typeof rm === 'object';
+    const index = isMemory ? (rm.index ?? 0) >> 3 : rm >> 4;
+    const base = (isMemory ? rm.base : rm) >> 3;
+    const registers = inverted(reg >> 3, 7) | inverted(index, 6) | inverted(base, 5);
+    const sourceBits = (~source & 0xf) << 3;
+    if (isWide) {
+      const third = 0x40 | inverted(source >> 4, 3);
+      this.#emit(0x62, registers | inverted(reg >> 4, 4) | map, sourceBits | 0x04 | prefix, third);
+    } else this.#emit(0xc4, registers | map, sourceBits | 0x04 | prefix);
+    // EVEX counts short displacements in operands.
+    const operand = isMemory ? addressed(reg, rm, isWide ? operandBytes : 1) : [modRm(3, reg, rm)];
+    this.#emit(opcode, ...operand);
+  }
+
+  /** An instruction on 64-bit registers. */
+  #wide(opcode: number, reg: number, rm: number): void {
+    this.#emit(0x48 | ((reg >> 3) << 2) | (rm >> 3), opcode, modRm(3, reg, rm));
+  }
+
+  #distance(label: Label): void {
+    const at = this.#bytes.length;
+    this.#emit(0, 0, 0, 0);
+    if (label.at === undefined) label.missing.push(at);
+    else this.#patch(at, label.at);
+  }
+
+  #patch(at: number, target: number): void {
+    this.#bytes.splice(at, 4, ...littleEndian(target - (at + 4)));
+  }
+
+  #emit(...bytes: number[]): void {
+    this.#bytes.push(...bytes);
+  }
+}
+
+const inverted = (bit: number, at: number): number => (~bit & 1) << at;
+
+const modRm = (mode: number, reg: number, rm: number): number => (mode << 6) | ((reg & 7) << 3) | (rm & 7);
+
+const littleEndian = (value: number): number[] =>
+  [value, value >> 8, value >> 16, value >> 24].map((byte) => byte & 0xff);
+
+const rexOf = (reg: number, { base, index = 0 }: Memory): number =>
+  ((reg >> 3) << 2) | ((index >> 3) << 1) | (base >> 3);
+
+/** ModRM, SIB and displacement; a short displacement counts in `unit` bytes. */
+function addressed(
+  reg: number,
+  { base, index, scale = 1, displacement = 0 }: Memory,
+  unit: number,
+): number[] {
+  const units = displacement / unit;
+  const isShort = Number.isInteger(units) && units >= -128 && units < 128;
+  const hasSib = index !== undefined || (base & 7) === gpr.rsp;
+  // In place of an index rsp means none.
+  const sib = ((scale === 2 ? 1 : 0) << 6) | (((index ?? gpr.rsp) & 7) << 3) | (base & 7);
+  return [
+    modRm(isShort ? 1 : 2, reg, hasSib ? gpr.rsp : base),
+    ...(hasSib ? [sib] : []),
+    ...(isShort ? [units & 0xff] : littleEndian(displacement)),
+  ];
+}
