@@ -4,12 +4,12 @@ import type { ModelPair } from '../../models/pair.ts';
 import { supportsFlashAttention } from './flashAttention.ts';
 import { defaultGridCacheLimits, GridCache, type GridCacheLimits } from './gridCache.ts';
 import { kernelsFor, type MatmulKernel } from './kernel/matmulKernel.ts';
-import { workingKernels } from './kernel/workingKernels.ts';
 import { patchGrid } from './patches.ts';
 import { chooseWeightType, type ProbeGflops, probeMatmul } from './probe.ts';
 import type { Tower, TowerGrid } from './tower.ts';
 import { fileWeightType, loadTowerWeights } from './weights.ts';
 import { type WeightType, weightTypes } from './weightType.ts';
+import { workingKernels } from './workingKernels.ts';
 
 export interface VisionEncoderOptions {
   /** Default: chosen by a short probe at load, see `chooseWeightType`. */

@@ -1,7 +1,7 @@
 import type { Backend } from '../../llama/backend.ts';
 import type { Ggml } from '../../llama/ggml.ts';
 import { kernelFor, type MatmulKernel } from './kernel/matmulKernel.ts';
-import { type TrialMatmul, trialMatmul } from './kernel/trialMatmul.ts';
+import { type TrialMatmul, trialMatmul } from './trialMatmul.ts';
 import { fillsBlocks, type WeightType } from './weightType.ts';
 
 /** GFLOP/s of a matmul of the tower's shape, by weight type; a type the backend cannot multiply is missing. */
@@ -21,8 +21,8 @@ const minProbeRounds = 2;
 const probeBudgetMs = 80;
 
 /**
- * Measures each type, by a kernel of ours where there is one; best run of some rounds. Every round runs all types in turn, so that what else the machine does
- * slows all of them alike.
+ * Measures each type, by a kernel of ours where there is one: best run of some rounds. Every round runs all types in turn, so that
+ * what else the machine does slows all of them alike.
  */
 export async function probeMatmul(
   ggml: Ggml,

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type Backend, openBackend } from '../../../llama/backend.ts';
-import { type Native, openNative } from '../../../llama/native.ts';
-import * as matmulCodes from './matmulCode.ts';
-import { kernelsFor, lanesOf, valuesPerStep } from './matmulKernel.ts';
+import { type Backend, openBackend } from '../../llama/backend.ts';
+import { type Native, openNative } from '../../llama/native.ts';
+import * as matmulCodes from './kernel/matmulCode.ts';
+import { kernelsFor, lanesOf, valuesPerStep } from './kernel/matmulKernel.ts';
 import { someFloats, trialMatmul } from './trialMatmul.ts';
 import { workingKernels } from './workingKernels.ts';
 

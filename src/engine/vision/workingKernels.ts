@@ -1,7 +1,7 @@
-import type { Backend } from '../../../llama/backend.ts';
-import type { Ggml } from '../../../llama/ggml.ts';
-import type { MatmulShape } from './matmulCode.ts';
-import type { MatmulKernel } from './matmulKernel.ts';
+import type { Backend } from '../../llama/backend.ts';
+import type { Ggml } from '../../llama/ggml.ts';
+import type { MatmulShape } from './kernel/matmulCode.ts';
+import type { MatmulKernel } from './kernel/matmulKernel.ts';
 import { trialMatmul } from './trialMatmul.ts';
 
 /** A whole panel and half of one, whole tiles and a rest, more than one job. */

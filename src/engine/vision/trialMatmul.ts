@@ -1,12 +1,12 @@
-import { failure } from '../../../core/errors.ts';
-import type { Backend } from '../../../llama/backend.ts';
-import { callAsync } from '../../../llama/binding.ts';
-import { type Ggml, ggmlType } from '../../../llama/ggml.ts';
-import { fromFloats } from '../convert.ts';
-import { type WeightType, weightTypeId } from '../weightType.ts';
-import { Linears } from './linears.ts';
-import type { MatmulShape } from './matmulCode.ts';
-import { type MatmulKernel, packPanels } from './matmulKernel.ts';
+import { failure } from '../../core/errors.ts';
+import type { Backend } from '../../llama/backend.ts';
+import { callAsync } from '../../llama/binding.ts';
+import { type Ggml, ggmlType } from '../../llama/ggml.ts';
+import { fromFloats } from './convert.ts';
+import { Linears } from './kernel/linears.ts';
+import type { MatmulShape } from './kernel/matmulCode.ts';
+import { type MatmulKernel, packPanels } from './kernel/matmulKernel.ts';
+import { type WeightType, weightTypeId } from './weightType.ts';
 
 /** One matmul with its bias, to be tried out. Owns its memory. */
 export interface TrialMatmul {
