@@ -111,6 +111,7 @@ function describe(findings: Findings): string {
       'Vision',
       `${vision.layers} layers, ${vision.hidden} wide, DeepStack ${vision.deepstackLayers}, weights ${vision.weightType}, matmuls by ${vision.kernels.join(', ') || 'the library'}`,
     ],
+    ...vision.kernelProblems.map((problem): [string, string] => ['', `not used: ${problem}`]),
     ['', probe.length > 0 ? `probe: ${probe.join(', ')} GFLOP/s` : 'weight type given, not probed'],
     ['Speed', `encode 448x448: ${speeds.encodeMs.toFixed(0)} ms`],
     ['', `prefill: ${speeds.prefillTokensPerSecond.toFixed(0)} tokens/s`],

@@ -160,6 +160,8 @@ export interface EngineInfo {
     readonly weightType: string;
     /** Kernels of ours that its matmuls run on; none: the library's. */
     readonly kernels: readonly string[];
+    /** Why kernels for this machine are not used. */
+    readonly kernelProblems: readonly string[];
     /** How the weight type was chosen: measured GFLOP/s by type, or empty when it was given. */
     readonly probeGflops: Readonly<Record<string, number>>;
   };

@@ -15,6 +15,7 @@ export interface ByteSettings {
   readonly backend: string;
   readonly kvType: string;
   readonly visionWeightType: string;
+  /** That this machine has. At a start without one of them features round otherwise by the order of sums; what is kept stays good. */
   readonly visionKernels: readonly string[];
   readonly featureType: string;
 }

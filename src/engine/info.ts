@@ -30,6 +30,7 @@ export function describe(pair: ModelPair, parts: LoadedParts, loadMs: number): E
       featureWidth: encoder.featureWidth,
       weightType: encoder.weightType,
       kernels: encoder.kernels,
+      kernelProblems: encoder.kernelProblems,
       probeGflops: encoder.probeGflops as Record<string, number>,
     },
     backend: backend.name,

@@ -16,6 +16,7 @@ export function scriptedInfo(maxRunning: number): EngineInfo {
       featureWidth: 0,
       weightType: 'none',
       kernels: [],
+      kernelProblems: [],
       probeGflops: {},
     },
     backend: 'scripted',

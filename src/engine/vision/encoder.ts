@@ -3,7 +3,7 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import { supportsFlashAttention } from './flashAttention.ts';
 import { defaultGridCacheLimits, GridCache, type GridCacheLimits } from './gridCache.ts';
-import { kernelsFor, type MatmulKernel } from './kernel/matmulKernel.ts';
+import { bestKernels, type MatmulKernel } from './kernel/matmulKernel.ts';
 import { patchGrid } from './patches.ts';
 import { chooseWeightType, type ProbeGflops, probeMatmul } from './probe.ts';
 import type { Tower, TowerGrid } from './tower.ts';
@@ -45,7 +45,7 @@ export class VisionEncoder {
   private readonly tower: Tower;
   private readonly grids: GridCache;
 
-  /** Loads the tower without blocking the event loop. @throws AfterimageError model_* rows, engine_failed */
+  /** Loads the tower off the event loop, but for laying out one matrix after another (0.2 s at most). @throws AfterimageError model_* rows, engine_failed */
   static async load(
     { ggml, systemInfo }: Pick<Native, 'ggml' | 'systemInfo'>,
     backend: Backend,
@@ -55,7 +55,7 @@ export class VisionEncoder {
     const own = fileWeightType(visionHeader);
     const shape = { inner: vision.hidden, outer: vision.feedForward };
     const candidates = weightTypes.filter((type) => type !== 'f32' || own === 'f32');
-    const candidateKernels = backend.isGpu ? [] : (options.kernels ?? kernelsFor(systemInfo));
+    const candidateKernels = backend.isGpu ? [] : (options.kernels ?? bestKernels(systemInfo));
     const { working: kernels, problems } = await workingKernels(ggml, backend, candidateKernels);
     const probeGflops = options.weightType
       ? {}

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { failure } from '../../core/errors.ts';
 import { type Backend, openBackend } from '../../llama/backend.ts';
 import { type Native, openNative } from '../../llama/native.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
-import { kernelsFor, lanesOf, valuesPerStep } from './kernel/matmulKernel.ts';
+import { jobColumns, type MatmulShape } from './kernel/matmulCode.ts';
+import { kernelsFor, lanesOf, type MatmulKernel, valuesPerStep } from './kernel/matmulKernel.ts';
 import { someFloats, trialMatmul } from './trialMatmul.ts';
 import { workingKernels } from './workingKernels.ts';
 
@@ -14,6 +16,19 @@ beforeAll(async () => {
   backend = openBackend(native.ggml, 'off', 2);
 });
 afterAll(() => backend.dispose());
+afterEach(() => vi.restoreAllMocks());
+
+async function expectPlainSums(kernel: MatmulKernel, shape: MatmulShape): Promise<void> {
+  const trial = await trialMatmul(native.ggml, backend, shape, kernel);
+  try {
+    await trial?.run();
+    // Once more: the jobs begin anew.
+    await trial?.run();
+    expect(trial?.output(), `${kernel.name} ${JSON.stringify(shape)}`).toEqual(plainSums(shape));
+  } finally {
+    trial?.dispose();
+  }
+}
 
 test('every kernel for this machine gives what the plain sums give, whatever the shape', async () => {
   const kernels = kernelsFor(native.systemInfo);
@@ -24,18 +39,9 @@ test('every kernel for this machine gives what the plain sums give, whatever the
         fc.integer({ min: 1, max: 200 }),
         fc.integer({ min: 1, max: 9 }),
         fc.integer({ min: 1, max: 60 }),
-        async (steps, vectors, columns) => {
-          const inner = steps * valuesPerStep(kernel);
-          const outer = vectors * lanesOf(kernel);
-          const trial = await trialMatmul(native.ggml, backend, { inner, outer, columns }, kernel);
-          try {
-            await trial?.run();
-            // Once more: the jobs begin anew.
-            await trial?.run();
-            expect(trial?.output()).toEqual(plainSums(inner, outer, columns));
-          } finally {
-            trial?.dispose();
-          }
+        (steps, vectors, columns) => {
+          const [inner, outer] = [steps * valuesPerStep(kernel), vectors * lanesOf(kernel)];
+          return expectPlainSums(kernel, { inner, outer, columns });
         },
       ),
       { numRuns: 60 },
@@ -43,8 +49,19 @@ test('every kernel for this machine gives what the plain sums give, whatever the
   }
 });
 
-/** Exact: values have 7 bits, so no sum of a few hundred products is rounded. */
-function plainSums(inner: number, outer: number, columns: number): Float32Array {
+test('columns are the same in one job and in several', async () => {
+  for (const kernel of kernelsFor(native.systemInfo)) {
+    for (const steps of [1_024, 4_608, 9_001]) {
+      const [inner, outer] = [steps * valuesPerStep(kernel), 3 * lanesOf(kernel)];
+      for (const more of [-1, 0, 1, 5]) {
+        await expectPlainSums(kernel, { inner, outer, columns: jobColumns(kernel, inner) + more });
+      }
+    }
+  }
+});
+
+/** Exact, like what `someFloats` makes up. */
+function plainSums({ inner, outer, columns }: MatmulShape): Float32Array {
   const [weights, bias, input] = [
     someFloats(inner * outer),
     someFloats(outer),
@@ -70,7 +87,6 @@ test('a kernel that gives something else is not used, and said', async () => {
   const returnAtOnce = Uint8Array.of(0xc3);
   vi.spyOn(matmulCodes, 'matmulCode').mockReturnValue(returnAtOnce);
   const { working, problems } = await workingKernels(native.ggml, backend, kernels);
-  vi.restoreAllMocks();
   expect(working).toEqual([]);
   expect(problems).toHaveLength(kernels.length);
   for (const problem of problems) expect(problem).toMatch(/^avx\w+ is .* off$/);
@@ -80,7 +96,11 @@ test('a system that lends no memory for code is told of', async () => {
   vi.spyOn(matmulCodes, 'matmulCode').mockReturnValue(new Uint8Array(0));
   const kernels = kernelsFor(native.systemInfo);
   const { working, problems } = await workingKernels(native.ggml, backend, kernels);
-  vi.restoreAllMocks();
   expect(working).toEqual([]);
-  expect(problems).toEqual(kernels.map(({ name }) => `${name}: no memory for 0 bytes of code`));
+  expect(problems).toEqual(
+    kernels.map(
+      ({ name }) =>
+        `${name}: ${failure('engine_failed', { reason: 'no memory for 0 bytes of code' }).message}`,
+    ),
+  );
 });

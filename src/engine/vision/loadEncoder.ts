@@ -4,7 +4,7 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { VisionEncoder } from './encoder.ts';
-import { kernelsFor } from './kernel/matmulKernel.ts';
+import { bestKernels } from './kernel/matmulKernel.ts';
 import { RememberedProbe } from './rememberedProbe.ts';
 import type { WeightType } from './weightType.ts';
 
@@ -25,7 +25,7 @@ export async function loadEncoder(
   };
   if (visionWeightType !== undefined || stateFolder === undefined) return load(visionWeightType);
   const { size } = await stat(pair.mmprojPath);
-  const kernels = kernelsFor(native.systemInfo).map(({ name }) => name);
+  const kernels = bestKernels(native.systemInfo).map(({ name }) => name);
   const about = [
     native.systemInfo,
     backend.name,
@@ -37,7 +37,8 @@ export async function loadEncoder(
   const probe = new RememberedProbe(stateFolder, about);
   const known = await probe.choice();
   const encoder = await load(known);
-  if (known === undefined) {
+  // What was chosen without a kernel that this machine has is no choice for the next start.
+  if (known === undefined && encoder.kernelProblems.length === 0) {
     await probe.remember(encoder.weightType).catch((error) => {
       logger.warn({ reason: String(error) }, 'engine: the choice of vision weights could not be kept');
     });

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Backend, openBackend } from '../../llama/backend.ts';
 import { type Native, openNative } from '../../llama/native.ts';
+import { kernelsFor } from './kernel/matmulKernel.ts';
 import { chooseWeightType, probeMatmul } from './probe.ts';
+import * as trialMatmuls from './trialMatmul.ts';
 
 test.each([
   ['f16', { f16: 100, bf16: 124, q8_0: 300 }, 'f16'],
@@ -36,4 +38,13 @@ test('measures every type this machine multiplies, and skips q8_0 where rows are
   for (const gflops of Object.values(measured)) expect(gflops).toBeGreaterThan(0.1);
   const odd = await probeMatmul(native.ggml, backend, { inner: 72, outer: 768 }, ['f16', 'q8_0'], []);
   expect(Object.keys(odd)).toEqual(['f16']);
+});
+
+test('a type that a kernel is for is measured by the kernel', async () => {
+  const kernels = kernelsFor(native.systemInfo);
+  const trials = vi.spyOn(trialMatmuls, 'trialMatmul');
+  await probeMatmul(native.ggml, backend, { inner: 192, outer: 768 }, ['f16', 'bf16', 'q8_0'], kernels);
+  const kernelOf = (type: string) => kernels.find(({ weightType }) => weightType === type) ?? type;
+  expect(trials.mock.calls.map(([, , , how]) => how)).toEqual([kernelOf('f16'), kernelOf('bf16'), 'q8_0']);
+  trials.mockRestore();
 });

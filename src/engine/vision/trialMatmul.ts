@@ -1,6 +1,6 @@
 import { failure } from '../../core/errors.ts';
 import type { Backend } from '../../llama/backend.ts';
-import { callAsync } from '../../llama/binding.ts';
+import { callAsync, type Pointer } from '../../llama/binding.ts';
 import { type Ggml, ggmlType } from '../../llama/ggml.ts';
 import { fromFloats } from './convert.ts';
 import { Linears } from './kernel/linears.ts';
@@ -19,7 +19,7 @@ export interface TrialMatmul {
 
 /**
  * By a kernel, or as the library does it. Undefined when the backend cannot multiply this type or has no room to try.
- * @throws Error when the system lends no memory for a kernel's code
+ * @throws engine_failed when the system lends no memory for a kernel's code
  */
 export async function trialMatmul(
   ggml: Ggml,
@@ -57,15 +57,16 @@ export async function trialMatmul(
     }
     releases.push(() => ggml.ggml_backend_buffer_free(buffer));
     linears.bind();
-    const held = await fromFloats(ggml, type, someFloats(inner * outer), inner);
-    const laid = kernel ? packPanels(kernel, held as Uint8Array<ArrayBuffer>, inner, outer) : held;
-    ggml.ggml_backend_tensor_set(weights, laid, 0, laid.byteLength);
-    for (const [tensor, count] of [
-      [bias, outer],
-      [input, inner * columns],
-    ] as const) {
-      ggml.ggml_backend_tensor_set(tensor, someFloats(count), 0, count * 4);
-    }
+    const plain = await fromFloats(ggml, type, someFloats(inner * outer), inner);
+    const laid = kernel ? new Uint8Array(plain.length) : plain;
+    if (kernel) packPanels(kernel, plain, inner, outer, laid);
+    ggml.ggml_backend_tensor_set(weights, laid, 0, laid.length);
+    const fill = (tensor: Pointer, values: Float32Array): void =>
+      ggml.ggml_backend_tensor_set(tensor, values, 0, values.byteLength);
+    fill(bias, someFloats(outer));
+    fill(input, someFloats(inner * columns));
+    // What a kernel leaves out shows.
+    fill(output, new Float32Array(outer * columns).fill(Number.NaN));
     return {
       async run() {
         linears.reset();
@@ -87,12 +88,18 @@ export async function trialMatmul(
   }
 }
 
+/** Prime, so that no row of a matrix is like another near it. */
+const patternLength = 4_099;
+
 /**
- * Real values everywhere, since untouched pages and denormals have a speed of their own; no two rows alike; and of 7 bits each, so that
- * all types hold them as they are and sums of a thousand products come out alike in any order.
+ * Real values everywhere, since untouched pages and denormals have a speed of their own; no two rows alike (Knuth's multiplicative
+ * hash); and of 5 bits each, so that all types hold them as they are and no sum of thousands of products is rounded, in any order.
  */
 export function someFloats(count: number): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(count);
-  for (let index = 0; index < count; index++) floats[index] = ((((index % 4_099) * 7_919) % 251) - 125) / 256;
+  const made = Math.min(count, patternLength);
+  for (let index = 0; index < made; index++)
+    floats[index] = (2 * (Math.imul(index, 0x9e3779b1) >>> 27) - 31) / 64;
+  for (let end = made; end < count; end *= 2) floats.copyWithin(end, 0, Math.min(end, count - end));
   return floats;
 }

@@ -89,13 +89,15 @@ export async function loadTowerWeights(
     }
     await using file = await open(header.path, 'r');
     const source = new TowerFile(ggml, header, file);
+    const packedBytes = placed.map(({ kernel, tensor }) => (kernel ? ggml.ggml_nbytes(tensor) : 0));
+    const packed = new Uint8Array(Math.max(...packedBytes));
     for (const { name, row, rows, type, kernel, tensor } of placed) {
-      const plain = name === patchKernel ? await source.patchKernel() : await source.encoded(name, type, row);
-      const bytes = kernel ? packPanels(kernel, plain, row, rows) : plain;
+      const bytes = name === patchKernel ? await source.patchKernel() : await source.encoded(name, type, row);
       const expected = ggml.ggml_nbytes(tensor);
       if (bytes.length !== expected)
         throw new Error(`${name}: ${bytes.length} bytes, ggml wants ${expected}`);
-      ggml.ggml_backend_tensor_set(tensor, bytes, 0, bytes.length);
+      if (kernel) packPanels(kernel, bytes, row, rows, packed);
+      ggml.ggml_backend_tensor_set(tensor, kernel ? packed : bytes, 0, expected);
     }
     return {
       tensors: new Map(placed.map(({ name, tensor }) => [name, tensor])),

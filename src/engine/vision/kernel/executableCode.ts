@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { failure } from '../../../core/errors.ts';
 import type { Pointer } from '../../../llama/binding.ts';
 
 const protection = { read: 1, write: 2, execute: 4 } as const;
@@ -13,17 +14,18 @@ export class ExecutableCode {
   readonly bytes: number;
   #isDisposed = false;
 
-  /** Linux only. @throws Error when the system lends no such memory */
+  /** Linux only. @throws engine_failed when the system lends no such memory */
   constructor(code: Uint8Array) {
     const { mmap, mprotect } = memoryCalls();
     this.bytes = code.length;
     this.pointer = mmap(null, code.length, protection.read | protection.write, privateAnonymous, -1, 0);
-    if (!this.pointer || this.pointer === failed)
-      throw new Error(`no memory for ${code.length} bytes of code`);
+    if (!this.pointer || this.pointer === failed) {
+      throw failure('engine_failed', { reason: `no memory for ${code.length} bytes of code` });
+    }
     new Uint8Array(koffi.view(this.pointer, code.length)).set(code);
     if (mprotect(this.pointer, code.length, protection.read | protection.execute) === 0) return;
     this.dispose();
-    throw new Error('the system does not let this process run code of its own');
+    throw failure('engine_failed', { reason: 'the system does not let this process run code of its own' });
   }
 
   /** Only when nothing runs it any more. Idempotent. */

@@ -6,7 +6,7 @@ import type { MatmulKernel } from './matmulKernel.ts';
 
 /** `GGML_N_TASKS_MAX`: every thread of the graph. */
 const everyThread = -1;
-/** Small typed arrays live inside the JavaScript heap, where the collector moves them. */
+/** Small typed arrays, of 64 bytes by default, live inside the JavaScript heap, where the collector moves them. */
 const minWords = 512;
 
 interface Bound {
@@ -36,7 +36,7 @@ export class Linears {
   /**
    * Weights packed by `packPanels`; bias f32 [outer]; input f32 [inner, columns], whole columns one after another. Gives f32
    * [outer, columns].
-   * @throws Error when the system lends no memory for code
+   * @throws engine_failed when the system lends no memory for code
    */
   node(
     context: Pointer,

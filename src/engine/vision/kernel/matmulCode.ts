@@ -11,8 +11,8 @@ export interface MatmulShape {
   readonly columns: number;
 }
 
-/** The input of one job is to stay in a core's second cache (512 KiB and more) while all weights pass by. */
-const jobInputBytes = 384 * 1024;
+/** The input of one job is to stay in a core's second cache (256 KiB and more) while all weights pass by. */
+const jobInputBytes = 192 * 1024;
 
 /** The block of arguments, in 8-byte words: addresses, and the number of the next job. */
 export const argumentWord = { weights: 0, bias: 1, input: 2, output: 3, nextJob: 4 } as const;
@@ -25,6 +25,15 @@ const saved = [rbx, rbp, r12, r13, r14, r15];
 const columnPointers = [r11, r13, r14, rbp];
 const job = { arguments: r15, weights: rsi, bias: rbx, input: r8, output: rdi, columnsLeft: r12, stride: r9 };
 const firstSum = { 32: 4, 64: 8 } as const;
+
+/** Columns of one job, whole tiles. */
+export function jobColumns(kernel: MatmulKernel, inner: number): number {
+  const { tileColumns } = kernel;
+  const tileBytes = tileColumns * columnBytes(kernel, inner);
+  return tileColumns * Math.max(1, Math.floor(jobInputBytes / tileBytes));
+}
+
+const columnBytes = (kernel: MatmulKernel, inner: number): number => inner * (4 / valuesPerStep(kernel));
 
 /**
  * Machine code of a matmul, called as ggml's `ggml_custom_op_t` under the System V calling convention:
@@ -55,9 +64,8 @@ class MatmulWriter {
     this.#shape = shape;
     this.#asm = new Assembler(kernel.vectorBytes);
     this.#nextJob = this.#asm.label();
-    this.#columnBytes = shape.inner * (4 / valuesPerStep(kernel));
-    const tiles = Math.max(1, Math.floor(jobInputBytes / (kernel.tileColumns * this.#columnBytes)));
-    this.#jobColumns = tiles * kernel.tileColumns;
+    this.#columnBytes = columnBytes(kernel, shape.inner);
+    this.#jobColumns = jobColumns(kernel, shape.inner);
     this.#panelBytes = panelRows(kernel) * shape.inner * 2;
   }
 

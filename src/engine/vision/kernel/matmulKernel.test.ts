@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kernelFor, kernelsFor, type MatmulKernel, packPanels } from './matmulKernel.ts';
+import { bestKernels, kernelFor, kernelsFor, type MatmulKernel, packPanels } from './matmulKernel.ts';
 
 const linux = { platform: 'linux', arch: 'x64' } as const;
 const names = (systemInfo: string, machine: Parameters<typeof kernelsFor>[1] = linux): string[] =>
@@ -30,6 +30,13 @@ test('on other systems and machines there is none', () => {
   }
 });
 
+test('of kernels for the same weights the best one is used', () => {
+  const all = names('AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512 = 1 | AVX512_BF16 = 1');
+  const best = bestKernels('AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512 = 1 | AVX512_BF16 = 1', linux);
+  expect(best.map(({ name }) => name)).toEqual(all.filter((name) => name !== 'avx2'));
+  expect(bestKernels('AVX2 = 1 | F16C = 1 | FMA = 1', linux).map(({ name }) => name)).toEqual(['avx2']);
+});
+
 test('a matrix gets the best kernel of its type that fits it', () => {
   const all = (['avx512_bf16', 'avx512', 'avx2'] as const).map(kernel);
   const chosen = (...of: [type: string, inner: number, outer: number]) => kernelFor(all, ...of)?.name;
@@ -45,9 +52,11 @@ test('panels hold step after step the values of all their rows', () => {
   // Rows of 4 values, named by row and column.
   const halves = (rows: number): Uint16Array<ArrayBuffer> =>
     Uint16Array.from({ length: rows * 4 }, (_, index) => Math.floor(index / 4) * 10 + (index % 4));
-  const packed = (name: MatmulKernel['name'], rows: number): number[] => [
-    ...new Uint16Array(packPanels(kernel(name), new Uint8Array(halves(rows).buffer), 4, rows).buffer),
-  ];
+  const packed = (name: MatmulKernel['name'], rows: number): number[] => {
+    const to = new Uint8Array(rows * 8);
+    packPanels(kernel(name), new Uint8Array(halves(rows).buffer), 4, rows, to);
+    return [...new Uint16Array(to.buffer)];
+  };
   const single = packed('avx2', 24);
   expect(single.slice(0, 3)).toEqual([0, 10, 20]);
   expect(single.slice(16, 19)).toEqual([1, 11, 21]);

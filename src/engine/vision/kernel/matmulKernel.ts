@@ -4,7 +4,7 @@ export interface MatmulKernel {
   /** What the weights are held as. bf16 multiplies bf16 by bf16, f16 f16 by f32; both add up in f32. */
   readonly weightType: 'bf16' | 'f16';
   readonly vectorBytes: 32 | 64;
-  /** Columns of a tile: with two vectors of rows their sums, weights and inputs fill the registers there are. */
+  /** Columns of a tile: its sums, of two vectors of rows, leave room in the registers for weights and inputs. */
   readonly tileColumns: number;
 }
 
@@ -24,8 +24,8 @@ export const valuesPerStep = ({ weightType }: MatmulKernel): 1 | 2 => (weightTyp
 export const panelRows = (kernel: MatmulKernel): number => 2 * lanesOf(kernel);
 
 /**
- * The kernels for this machine, best first; none but on Linux on x86-64, whose calling convention they have.
- * @param systemInfo what the loaded CPU library says of itself, `AVX2 = 1 | ...`: it was chosen for what the CPU and its system can do
+ * All kernels that run on this machine, best first; none but on Linux on x86-64, whose calling convention they have.
+ * @param systemInfo what the loaded CPU library says of itself, `AVX2 = 1 | ...`: it was chosen because the CPU can do that
  */
 export function kernelsFor(
   systemInfo: string,
@@ -34,6 +34,15 @@ export function kernelsFor(
   if (platform !== 'linux' || arch !== 'x64') return [];
   const has = (feature: string): boolean => new RegExp(`\\b${feature} = 1\\b`).test(systemInfo);
   return kernels.filter(({ needs }) => needs.every(has));
+}
+
+/** The best kernel of each weight type. */
+export function bestKernels(
+  systemInfo: string,
+  machine?: Parameters<typeof kernelsFor>[1],
+): readonly MatmulKernel[] {
+  const all = kernelsFor(systemInfo, machine);
+  return all.filter((kernel) => all.find(({ weightType }) => weightType === kernel.weightType) === kernel);
 }
 
 /** The first kernel for a matrix [inner, outer] held as this type. */
@@ -51,23 +60,24 @@ export const kernelFor = (
 /**
  * Lays weights [inner, outer] as a kernel reads them: panels of rows (the last may be half as high), in each panel step after step,
  * of a step all rows side by side.
+ * @param packed as long as the weights: memory that was touched before is ten times as fast as new one
  */
 export function packPanels(
   kernel: MatmulKernel,
   weights: Uint8Array<ArrayBuffer>,
   inner: number,
   outer: number,
-): Uint8Array<ArrayBuffer> {
+  packed: Uint8Array<ArrayBuffer>,
+): void {
   const steps = inner / valuesPerStep(kernel);
   const Units = valuesPerStep(kernel) === 2 ? Uint32Array : Uint16Array;
   const from = new Units(weights.buffer, weights.byteOffset, steps * outer);
-  const packed = new Units(from.length);
+  const to = new Units(packed.buffer, packed.byteOffset, steps * outer);
   let at = 0;
   for (let first = 0; first < outer; first += panelRows(kernel)) {
     const end = Math.min(first + panelRows(kernel), outer) * steps;
     for (let step = 0; step < steps; step++) {
-      for (let unit = first * steps + step; unit < end; unit += steps) packed[at++] = from[unit] as number;
+      for (let unit = first * steps + step; unit < end; unit += steps) to[at++] = from[unit] as number;
     }
   }
-  return new Uint8Array(packed.buffer);
 }
