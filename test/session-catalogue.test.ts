@@ -58,6 +58,12 @@ test('lists the sessions of one tenant, page by page, without those that have ex
   await expect(manager.sessions.list('acme', { limit: 101 })).rejects.toMatchObject({
     code: 'invalid_parameter',
   });
+  await expect(manager.sessions.list('acme', { after: 'conv_none' })).rejects.toThrow(
+    'after: must be the id of a session',
+  );
+  // The last one of a page may end before the next is asked for.
+  await manager.sessions.delete('acme', after);
+  expect(await manager.sessions.list('acme', { after })).toEqual({ data: data.slice(1), hasMore: false });
 });
 
 test('finds and deletes a session by any id of it, and nothing for others', async () => {

@@ -1,3 +1,4 @@
+import { failure } from '../core/errors.ts';
 import { conversationIdOf, isSession, parseConversationId, parseResponseId, responseIdOf } from './ids.ts';
 import { joinRuns } from './itemRuns.ts';
 import { type PictureSummary, summariesOf } from './likeness.ts';
@@ -60,6 +61,11 @@ export class Catalogue {
     { after, limit = 20 }: { /** The last id of the page before. */ after?: string; limit?: number } = {},
   ): Promise<Page<SessionSummary>> {
     checkPageLimit(limit);
+    // That of a session that ended since is a place in the list all the same.
+    if (after !== undefined && !isSession(after)) {
+      const problem = `must be the id of a session, got ${JSON.stringify(after.slice(0, 40))}`;
+      throw failure('invalid_parameter', { param: 'after', problem });
+    }
     const found = await this.#sessions.list(tenant, { after, limit: limit + 1 });
     return { data: found.slice(0, limit).map(summaryOf), hasMore: found.length > limit };
   }
