@@ -276,6 +276,10 @@ export const errorTable = {
     ...model,
     message: 'The engine library for {backend} is not installed. Install it with: {command}',
   },
+  native_library_unpublished: {
+    ...model,
+    message: 'There is no engine library of {release} for {backend} on {system}.',
+  },
   gpu_not_found: {
     ...model,
     message:

@@ -21,26 +21,24 @@ export interface NativeLibraries {
 }
 
 const packagePrefix = '@node-llama-cpp/';
-const platformNames: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'mac', win32: 'win' };
 
-/** Platform packages that can serve a choice, best first. */
+/** The packages that were published of this release, by platform; those for macOS and Windows were not. */
+const published: Readonly<Record<string, Partial<Record<'cpu' | 'cuda' | 'vulkan' | 'metal', string>>>> = {
+  'linux-x64': { cpu: 'linux-x64', cuda: 'linux-x64-cuda', vulkan: 'linux-x64-vulkan' },
+  'linux-arm64': { cpu: 'linux-arm64' },
+};
+
+/** Packages of this release that can serve a choice on a platform, best first; none: it has no such package. */
 export function candidatePackages(
   gpu: GpuChoice,
   platform: string = process.platform,
   arch: string = process.arch,
 ): string[] {
-  const base = `${platformNames[platform] ?? platform}-${arch}`;
-  const metal = base === 'mac-arm64' ? 'mac-arm64-metal' : `${base}-metal`;
-  // On Apple silicon the only build is the one with Metal; it runs without it too.
-  const cpu = base === 'mac-arm64' ? metal : base;
-  const names = {
-    auto: [`${base}-cuda`, `${base}-vulkan`, cpu],
-    off: [cpu],
-    cuda: [`${base}-cuda`],
-    vulkan: [`${base}-vulkan`],
-    metal: [metal],
-  }[gpu];
-  return names.map((name) => packagePrefix + name);
+  const { cpu, cuda, vulkan, metal } = published[`${platform}-${arch}`] ?? {};
+  const names = { auto: [cuda, vulkan, cpu], off: [cpu], cuda: [cuda], vulkan: [vulkan], metal: [metal] }[
+    gpu
+  ];
+  return names.flatMap((name) => name ?? []).map((name) => packagePrefix + name);
 }
 
 let loaded: { gpu: GpuChoice; libraries: NativeLibraries } | undefined;
@@ -48,7 +46,7 @@ let loaded: { gpu: GpuChoice; libraries: NativeLibraries } | undefined;
 /**
  * Loads ggml and llama once per process; symbols are global, so a process can serve one choice only.
  * Their log lines go to `log` from the first one on.
- * @throws native_library_missing with the command that installs it.
+ * @throws native_library_missing with the command that installs it, native_library_unpublished
  */
 export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise<NativeLibraries> {
   if (loaded) {
@@ -56,6 +54,11 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
     return loaded.libraries;
   }
   const candidates = candidatePackages(gpu);
+  const system = `${process.platform}-${process.arch}`;
+  const backend = gpu === 'auto' || gpu === 'off' ? 'the CPU' : gpu;
+  if (candidates.length === 0) {
+    throw failure('native_library_unpublished', { backend, system, release: nativeRelease });
+  }
   for (const packageName of candidates) {
     const folder = await binaryFolder(packageName);
     if (!folder) continue;
@@ -79,7 +82,7 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
   }
   const wanted = candidates.at(gpu === 'auto' ? -1 : 0) as string;
   throw failure('native_library_missing', {
-    backend: gpu === 'auto' || gpu === 'off' ? `${process.platform}-${process.arch}` : gpu,
+    backend: gpu === 'auto' || gpu === 'off' ? system : gpu,
     command: installCommand(wanted),
   });
 }
