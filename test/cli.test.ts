@@ -177,6 +177,12 @@ describe('what goes wrong is said in one line, with an exit code', () => {
       4,
       /npm install @node-llama-cpp\/\S+-cuda@3\.22\.1/,
     ],
+    [
+      'a library that was never published for Linux',
+      ask('--gpu', 'metal'),
+      4,
+      /no engine library of llama\.cpp v0\.5\.0 for metal on linux-.*native_library_unpublished/,
+    ],
   ])('%s', async (_, args, exit, message) => {
     const { code, stdout, stderr } = await runCli(args);
     expect(stderr).toMatch(message);

@@ -3,10 +3,12 @@ import type { EngineInfo, GenerateResult } from '../core/request.ts';
 import { imageSourceFromBytes } from '../images/load.ts';
 import { testPicture } from '../images/testPicture.ts';
 import { startNativeEngine } from '../inference/nativeEngine.ts';
-import { candidatePackages, nativePackageVersion, nativeRelease } from '../llama/libraries.ts';
+import { candidatePackages, lacksDevice, nativePackageVersion, nativeRelease } from '../llama/libraries.ts';
 import { createLogger } from './logger.ts';
 import { type EngineFlags, engineConfig } from './options.ts';
 import { tokensPerSecond } from './report.ts';
+
+type PackageState = 'installed' | 'installed, no device' | 'not installed';
 
 interface Findings {
   readonly node: string;
@@ -15,7 +17,7 @@ interface Findings {
   readonly memoryGiB: number;
   readonly freeMemoryGiB: number;
   readonly library: string;
-  readonly packages: Readonly<Record<string, 'installed' | 'not installed'>>;
+  readonly packages: Readonly<Record<string, PackageState>>;
   readonly engine: EngineInfo;
   readonly speeds: {
     /** One 448x448 picture. */
@@ -58,8 +60,8 @@ export async function doctor(flags: EngineFlags & { json?: boolean }): Promise<v
 }
 
 async function look(engine: EngineInfo, result: GenerateResult): Promise<Findings> {
-  const names = [...new Set([...candidatePackages('auto'), ...candidatePackages('off')])];
-  const packages = await Promise.all(names.map(async (name) => [name, await isInstalled(name)] as const));
+  const names = candidatePackages('auto');
+  const packages = await Promise.all(names.map(async (name) => [name, await stateOf(name)] as const));
   const { usage, timings } = result;
   return {
     node: process.version,
@@ -78,13 +80,13 @@ async function look(engine: EngineInfo, result: GenerateResult): Promise<Finding
   };
 }
 
-async function isInstalled(name: string): Promise<'installed' | 'not installed'> {
+async function stateOf(packageName: string): Promise<PackageState> {
   try {
-    await import(name);
-    return 'installed';
+    await import(packageName);
   } catch {
     return 'not installed';
   }
+  return lacksDevice(packageName) ? 'installed, no device' : 'installed';
 }
 
 function describe(findings: Findings): string {

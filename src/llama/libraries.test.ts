@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { cudaDeviceCount } from './cudaDriver.ts';
 import { candidatePackages } from './libraries.ts';
 
 test('names the platform packages that can serve a choice, best first', () => {
@@ -24,4 +25,8 @@ test('every optional package of ours is one that the lock file resolves', () => 
   for (const name of Object.keys(read('package.json').optionalDependencies)) {
     expect(resolved).toContain(`node_modules/${name}`);
   }
+});
+
+test('there is no CUDA device where there is no driver', () => {
+  expect(cudaDeviceCount('libno-such-driver.so.1')).toBe(0);
 });

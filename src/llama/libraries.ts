@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import { failure } from '../core/errors.ts';
+import { cudaDeviceCount } from './cudaDriver.ts';
 import { type NativeLogSink, redirectLog } from './log.ts';
 
 export type GpuChoice = 'auto' | 'off' | 'cuda' | 'vulkan' | 'metal';
@@ -23,9 +24,9 @@ export interface NativeLibraries {
 const packagePrefix = '@node-llama-cpp/';
 
 /** The packages that were published of this release, by platform; those for macOS and Windows were not. */
-const published: Readonly<Record<string, Partial<Record<'cpu' | 'cuda' | 'vulkan' | 'metal', string>>>> = {
-  'linux-x64': { cpu: 'linux-x64', cuda: 'linux-x64-cuda', vulkan: 'linux-x64-vulkan' },
-  'linux-arm64': { cpu: 'linux-arm64' },
+const published: Readonly<Record<string, Partial<Record<GpuChoice, string>>>> = {
+  'linux-x64': { off: 'linux-x64', cuda: 'linux-x64-cuda', vulkan: 'linux-x64-vulkan' },
+  'linux-arm64': { off: 'linux-arm64' },
 };
 
 /** Packages of this release that can serve a choice on a platform, best first; none: it has no such package. */
@@ -34,12 +35,14 @@ export function candidatePackages(
   platform: string = process.platform,
   arch: string = process.arch,
 ): string[] {
-  const { cpu, cuda, vulkan, metal } = published[`${platform}-${arch}`] ?? {};
-  const names = { auto: [cuda, vulkan, cpu], off: [cpu], cuda: [cuda], vulkan: [vulkan], metal: [metal] }[
-    gpu
-  ];
-  return names.flatMap((name) => name ?? []).map((name) => packagePrefix + name);
+  const packages = published[`${platform}-${arch}`] ?? {};
+  const choices = gpu === 'auto' ? (['cuda', 'vulkan', 'off'] as const) : [gpu];
+  return choices.flatMap((choice) => packages[choice] ?? []).map((name) => packagePrefix + name);
 }
+
+/** Whether an installed package has nothing to compute on here, so that `auto` goes on to the next one. */
+export const lacksDevice = (packageName: string): boolean =>
+  packageName.endsWith('-cuda') && cudaDeviceCount() === 0;
 
 let loaded: { gpu: GpuChoice; libraries: NativeLibraries } | undefined;
 
@@ -54,37 +57,44 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
     return loaded.libraries;
   }
   const candidates = candidatePackages(gpu);
+  const lastChoice = candidates.at(-1);
+  const isAboutCpu = gpu === 'auto' || gpu === 'off';
   const system = `${process.platform}-${process.arch}`;
-  const backend = gpu === 'auto' || gpu === 'off' ? 'the CPU' : gpu;
-  if (candidates.length === 0) {
+  if (lastChoice === undefined) {
+    const backend = isAboutCpu ? 'the CPU' : gpu;
     throw failure('native_library_unpublished', { backend, system, release: nativeRelease });
   }
   for (const packageName of candidates) {
     const folder = await binaryFolder(packageName);
     if (!folder) continue;
-    const files = readdirSync(folder);
-    const open = (pattern: RegExp): LibraryHandle => {
-      const file = files.find((name) => pattern.test(name));
-      if (!file)
-        throw failure('native_library_missing', { backend: gpu, command: installCommand(packageName) });
-      return koffi.load(join(folder, file), { global: true });
-    };
-    // GPU builds carry their name in these two: libggml.vulkan.v0.5.0.so.
-    // ggml first, then its back ends, then llama: the order in which their symbols depend on each other.
-    const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
-    redirectLog(base, 'ggml_log_set', log);
-    const ggml = open(/^(lib)?ggml(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
-    ggml.func('ggml_backend_load_all_from_path', 'void', ['str'])(folder);
-    const llama = open(/^(lib)?llama(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
-    redirectLog(llama, 'llama_log_set', log);
-    loaded = { gpu, libraries: { folder, packageName, base, ggml, llama } };
+    if (gpu === 'auto' && lacksDevice(packageName)) {
+      log('warn', `${packageName} is not used: there is no NVIDIA driver, or it shows no device`);
+      continue;
+    }
+    loaded = { gpu, libraries: openPackage(packageName, folder, log) };
     return loaded.libraries;
   }
-  const wanted = candidates.at(gpu === 'auto' ? -1 : 0) as string;
-  throw failure('native_library_missing', {
-    backend: gpu === 'auto' || gpu === 'off' ? system : gpu,
-    command: installCommand(wanted),
-  });
+  const command = installCommand(lastChoice);
+  throw failure('native_library_missing', { backend: isAboutCpu ? system : gpu, command });
+}
+
+/** GPU builds carry their name in two of the files: libggml.vulkan.v0.5.0.so. */
+function openPackage(packageName: string, folder: string, log: NativeLogSink): NativeLibraries {
+  const files = readdirSync(folder);
+  const open = (pattern: RegExp): LibraryHandle => {
+    const file = files.find((name) => pattern.test(name));
+    if (file) return koffi.load(join(folder, file), { global: true });
+    const command = installCommand(packageName);
+    throw failure('native_library_missing', { backend: packageName, command });
+  };
+  // ggml first, then its back ends, then llama: the order in which their symbols depend on each other.
+  const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
+  redirectLog(base, 'ggml_log_set', log);
+  const ggml = open(/^(lib)?ggml(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
+  ggml.func('ggml_backend_load_all_from_path', 'void', ['str'])(folder);
+  const llama = open(/^(lib)?llama(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
+  redirectLog(llama, 'llama_log_set', log);
+  return { folder, packageName, base, ggml, llama };
 }
 
 function installCommand(packageName: string): string {
