@@ -13,7 +13,7 @@ import type { Logger } from './ipc/logger.ts';
 import { ChatTemplate } from './prompt/chatTemplate.ts';
 import { EngineState } from './state/engineState.ts';
 import { openDisk } from './state/openDisk.ts';
-import { bestKernels } from './vision/kernel/matmulKernel.ts';
+import { kernelsFor } from './vision/kernel/matmulKernel.ts';
 import { loadEncoder } from './vision/loadEncoder.ts';
 
 /** What an engine is made of; its owner disposes encoder, runner and backend, in this order, and closes the state. */
@@ -58,7 +58,7 @@ export async function loadParts(config: EngineConfig, logger: Logger): Promise<E
     backend: `${backend.name} ${backend.deviceName}`,
     kvType: resolved.kvType,
     visionWeightType: encoder.weightType,
-    visionKernels: bestKernels(native.systemInfo).map(({ name }) => name),
+    visionKernels: kernelsFor(native.systemInfo).map(({ name }) => name),
     featureType: resolved.featureType,
   });
   const disk = await openDisk(resolved, fingerprint, logger, (ids) => state.dropObjects(ids));

@@ -3,7 +3,7 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import { supportsFlashAttention } from './flashAttention.ts';
 import { defaultGridCacheLimits, GridCache, type GridCacheLimits } from './gridCache.ts';
-import { bestKernels, type MatmulKernel } from './kernel/matmulKernel.ts';
+import { kernelsFor, type MatmulKernel } from './kernel/matmulKernel.ts';
 import { patchGrid } from './patches.ts';
 import { chooseWeightType, type ProbeGflops, probeMatmul } from './probe.ts';
 import type { Tower, TowerGrid } from './tower.ts';
@@ -55,7 +55,7 @@ export class VisionEncoder {
     const own = fileWeightType(visionHeader);
     const shape = { inner: vision.hidden, outer: vision.feedForward };
     const candidates = weightTypes.filter((type) => type !== 'f32' || own === 'f32');
-    const candidateKernels = backend.isGpu ? [] : (options.kernels ?? bestKernels(systemInfo));
+    const candidateKernels = backend.isGpu ? [] : (options.kernels ?? kernelsFor(systemInfo));
     const { working: kernels, problems } = await workingKernels(ggml, backend, candidateKernels);
     const probeGflops = options.weightType
       ? {}

@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { failure } from '../../core/errors.ts';
 import { type Backend, openBackend } from '../../llama/backend.ts';
 import { type Native, openNative } from '../../llama/native.ts';
+import type { MatmulShape } from './kernel/block.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
-import { jobColumns, type MatmulShape } from './kernel/matmulCode.ts';
+import { jobColumns } from './kernel/matmulCode.ts';
 import { kernelsFor, lanesOf, type MatmulKernel, valuesPerStep } from './kernel/matmulKernel.ts';
 import { someFloats, trialMatmul } from './trialMatmul.ts';
 import { workingKernels } from './workingKernels.ts';
@@ -79,7 +80,29 @@ function plainSums({ inner, outer, columns }: MatmulShape): Float32Array {
 
 test('all kernels for this machine work here', async () => {
   const kernels = kernelsFor(native.systemInfo);
-  expect(await workingKernels(native.ggml, backend, kernels)).toEqual({ working: kernels, problems: [] });
+  for (const kernel of kernels) {
+    const found = await workingKernels(native.ggml, backend, [kernel]);
+    expect(found).toEqual({ working: [kernel], problems: [] });
+  }
+});
+
+test('of kernels for the same weights the first one that works is used', async () => {
+  const kernels = kernelsFor(native.systemInfo);
+  const { working, problems } = await workingKernels(native.ggml, backend, kernels);
+  const types = [...new Set(kernels.map(({ weightType }) => weightType))];
+  expect(working).toEqual(types.map((type) => kernels.find(({ weightType }) => weightType === type)));
+  expect(problems).toEqual([]);
+});
+
+test('where the best kernel does not work the next one for the same weights is used', async () => {
+  const [best, next] = ['best', 'next'].map((name) => ({ ...kernelsFor(native.systemInfo)[0], name }));
+  const code = matmulCodes.matmulCode;
+  vi.spyOn(matmulCodes, 'matmulCode').mockImplementation((kernel, shape) =>
+    (kernel.name as string) === 'best' ? Uint8Array.of(0xc3) : code(kernel, shape),
+  );
+  const { working, problems } = await workingKernels(native.ggml, backend, [best, next] as MatmulKernel[]);
+  expect(working).toEqual([next]);
+  expect(problems).toEqual([expect.stringMatching(/^best is .* off$/)]);
 });
 
 test('a kernel that gives something else is not used, and said', async () => {
@@ -89,7 +112,7 @@ test('a kernel that gives something else is not used, and said', async () => {
   const { working, problems } = await workingKernels(native.ggml, backend, kernels);
   expect(working).toEqual([]);
   expect(problems).toHaveLength(kernels.length);
-  for (const problem of problems) expect(problem).toMatch(/^avx\w+ is .* off$/);
+  for (const problem of problems) expect(problem).toMatch(/^a[vm]x\w+ is .* off$/);
 });
 
 test('a system that lends no memory for code is told of', async () => {

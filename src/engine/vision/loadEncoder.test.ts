@@ -7,7 +7,7 @@ import { type Native, openNative } from '../../llama/native.ts';
 import { type ModelPair, resolveModelPair } from '../../models/pair.ts';
 import type { Logger } from '../ipc/logger.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
-import { bestKernels } from './kernel/matmulKernel.ts';
+import { kernelsFor } from './kernel/matmulKernel.ts';
 import { loadEncoder } from './loadEncoder.ts';
 
 let native: Native;
@@ -44,7 +44,7 @@ test('a start without kernels goes on with the library, says so, and chooses for
   vi.spyOn(matmulCodes, 'matmulCode').mockReturnValue(new Uint8Array(0));
   const { kernels, warnings } = await load();
   expect(kernels).toEqual([]);
-  const problems = bestKernels(native.systemInfo).map(({ name }) =>
+  const problems = kernelsFor(native.systemInfo).map(({ name }) =>
     expect.stringMatching(`^${name}: .*no memory`),
   );
   expect(warnings).toEqual([{ problems }]);
@@ -53,7 +53,7 @@ test('a start without kernels goes on with the library, says so, and chooses for
 
   const next = await load();
   expect(next.kernels).toHaveLength(1);
-  expect(bestKernels(native.systemInfo).map(({ name }) => name)).toContain(next.kernels[0]);
+  expect(kernelsFor(native.systemInfo).map(({ name }) => name)).toContain(next.kernels[0]);
   expect(next.warnings).toEqual([]);
   expect(readdirSync(stateFolder)).toHaveLength(1);
 });

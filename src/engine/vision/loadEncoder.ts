@@ -4,7 +4,7 @@ import type { Native } from '../../llama/native.ts';
 import type { ModelPair } from '../../models/pair.ts';
 import type { Logger } from '../ipc/logger.ts';
 import { VisionEncoder } from './encoder.ts';
-import { bestKernels } from './kernel/matmulKernel.ts';
+import { kernelsFor } from './kernel/matmulKernel.ts';
 import { RememberedProbe } from './rememberedProbe.ts';
 import type { WeightType } from './weightType.ts';
 
@@ -25,7 +25,7 @@ export async function loadEncoder(
   };
   if (visionWeightType !== undefined || stateFolder === undefined) return load(visionWeightType);
   const { size } = await stat(pair.mmprojPath);
-  const kernels = bestKernels(native.systemInfo).map(({ name }) => name);
+  const kernels = kernelsFor(native.systemInfo).map(({ name }) => name);
   const about = [
     native.systemInfo,
     backend.name,

@@ -3,8 +3,8 @@ import type { Backend } from '../../llama/backend.ts';
 import { callAsync, type Pointer } from '../../llama/binding.ts';
 import { type Ggml, ggmlType } from '../../llama/ggml.ts';
 import { fromFloats } from './convert.ts';
+import type { MatmulShape } from './kernel/block.ts';
 import { Linears } from './kernel/linears.ts';
-import type { MatmulShape } from './kernel/matmulCode.ts';
 import { type MatmulKernel, packPanels } from './kernel/matmulKernel.ts';
 import { type WeightType, weightTypeId } from './weightType.ts';
 

@@ -1,6 +1,6 @@
 import type { Backend } from '../../llama/backend.ts';
 import type { Ggml } from '../../llama/ggml.ts';
-import type { MatmulShape } from './kernel/matmulCode.ts';
+import type { MatmulShape } from './kernel/block.ts';
 import { lanesOf, type MatmulKernel, valuesPerStep } from './kernel/matmulKernel.ts';
 import { trialMatmul } from './trialMatmul.ts';
 
@@ -17,7 +17,10 @@ function trialShapes(kernel: MatmulKernel): MatmulShape[] {
   return [shape(1_024, 221), shape(66, 12), shape(33, 7)];
 }
 
-/** The kernels that give here what the library gives, and why others do not. */
+/**
+ * Of each weight type the first kernel that gives here what the library gives, and why those before it do not.
+ * @param kernels best first
+ */
 export async function workingKernels(
   ggml: Ggml,
   backend: Backend,
@@ -26,6 +29,7 @@ export async function workingKernels(
   const working: MatmulKernel[] = [];
   const problems: string[] = [];
   for (const kernel of kernels) {
+    if (working.some(({ weightType }) => weightType === kernel.weightType)) continue;
     try {
       const differences: number[] = [];
       for (const shape of trialShapes(kernel)) {

@@ -35,11 +35,13 @@ export interface Label {
 
 const condition = { below: 0x2, aboveOrEqual: 0x3, equal: 0x4, notEqual: 0x5 } as const;
 
+/** The mandatory prefix of an instruction, as VEX and EVEX number it. */
+const prefixOf = { none: 0, x66: 1, xF3: 2, xF2: 3 } as const;
+
 interface VectorInstruction {
   /** 1: 0F, 2: 0F38. */
   readonly map: 1 | 2;
-  /** 0: none, 1: 66, 2: F3. */
-  readonly prefix: 0 | 1 | 2;
+  readonly prefix: keyof typeof prefixOf;
   readonly opcode: number;
   readonly reg: number;
   readonly source?: number;
@@ -151,33 +153,86 @@ export class Assembler {
 
   /** `vmovups`: a vector of f32. */
   loadVector(to: number, from: Memory): void {
-    this.#vector({ map: 1, prefix: 0, opcode: 0x10, reg: to, rm: from, operandBytes: this.#vectorBytes });
+    this.#vector({
+      map: 1,
+      prefix: 'none',
+      opcode: 0x10,
+      reg: to,
+      rm: from,
+      operandBytes: this.#vectorBytes,
+    });
   }
 
   /** `vmovups` */
   storeVector(to: Memory, from: number): void {
-    this.#vector({ map: 1, prefix: 0, opcode: 0x11, reg: from, rm: to, operandBytes: this.#vectorBytes });
+    this.#vector({
+      map: 1,
+      prefix: 'none',
+      opcode: 0x11,
+      reg: from,
+      rm: to,
+      operandBytes: this.#vectorBytes,
+    });
   }
 
   /** `vcvtph2ps`: f16 from memory, to f32. */
   loadHalves(to: number, from: Memory): void {
     const operandBytes = this.#vectorBytes / 2;
-    this.#vector({ map: 2, prefix: 1, opcode: 0x13, reg: to, rm: from, operandBytes });
+    this.#vector({ map: 2, prefix: 'x66', opcode: 0x13, reg: to, rm: from, operandBytes });
   }
 
   /** `vbroadcastss`: 32 bits from memory to every lane. */
   broadcast(to: number, from: Memory): void {
-    this.#vector({ map: 2, prefix: 1, opcode: 0x18, reg: to, rm: from, operandBytes: 4 });
+    this.#vector({ map: 2, prefix: 'x66', opcode: 0x18, reg: to, rm: from, operandBytes: 4 });
   }
 
   /** `vfmadd231ps`: `sum += left * right`, f32. */
   multiplyAdd(sum: number, left: number, right: number): void {
-    this.#vector({ map: 2, prefix: 1, opcode: 0xb8, reg: sum, source: left, rm: right, operandBytes: 0 });
+    this.#vector({ map: 2, prefix: 'x66', opcode: 0xb8, reg: sum, source: left, rm: right, operandBytes: 0 });
   }
 
   /** `vdpbf16ps` (EVEX only): to each lane of f32 the products of its two pairs of bf16 are added. */
   dotPairs(sum: number, left: number, right: number): void {
-    this.#vector({ map: 2, prefix: 2, opcode: 0x52, reg: sum, source: left, rm: right, operandBytes: 0 });
+    this.#vector({ map: 2, prefix: 'xF3', opcode: 0x52, reg: sum, source: left, rm: right, operandBytes: 0 });
+  }
+
+  /** `tileloadd`: `from` is the first row, its index the register with the bytes from one row to the next. */
+  loadTile(to: number, from: Memory): void {
+    this.#tile('xF2', 0x4b, to, from);
+  }
+
+  /** `tilestored`, of f32. */
+  storeTile(to: Memory, from: number): void {
+    this.#tile('xF3', 0x4b, from, to);
+  }
+
+  /** `tdpbf16ps`: `sum += left * right`; rows of `left` and columns of `right` are pairs of bf16, sums f32. */
+  multiplyTiles(sum: number, left: number, right: number): void {
+    this.#emit(0xc4, 0xe2, ((~right & 0xf) << 3) | prefixOf.xF3, 0x5c, modRm(3, sum, left));
+  }
+
+  /** `ldtilecfg`: 64 bytes of shapes. All tiles become 0. */
+  configureTiles(from: Memory | Label): void {
+    if ('base' in from) {
+      this.#tile('none', 0x49, 0, from);
+      return;
+    }
+    this.#emit(0xc4, 0xe2, 0x78, 0x49, modRm(0, 0, ripRelative));
+    this.#distance(from);
+  }
+
+  /** `sttilecfg` */
+  saveTileShapes(to: Memory): void {
+    this.#tile('x66', 0x49, 0, to);
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#emit(...bytes);
+  }
+
+  #tile(prefix: keyof typeof prefixOf, opcode: number, reg: number, memory: Memory): void {
+    const registers = 0x80 | inverted((memory.index ?? 0) >> 3, 6) | inverted(memory.base >> 3, 5);
+    this.#emit(0xc4, registers | 2, 0x78 | prefixOf[prefix], opcode, ...addressed(reg, memory, 1));
   }
 
   #vector({ map, prefix, opcode, reg, source = 0, rm, operandBytes }: VectorInstruction): void {
@@ -186,11 +241,11 @@ export class Assembler {
     const index = isMemory ? (rm.index ?? 0) >> 3 : rm >> 4;
     const base = (isMemory ? rm.base : rm) >> 3;
     const registers = inverted(reg >> 3, 7) | inverted(index, 6) | inverted(base, 5);
-    const sourceBits = (~source & 0xf) << 3;
+    const second = ((~source & 0xf) << 3) | 0x04 | prefixOf[prefix];
     if (isWide) {
       const third = 0x40 | inverted(source >> 4, 3);
-      this.#emit(0x62, registers | inverted(reg >> 4, 4) | map, sourceBits | 0x04 | prefix, third);
-    } else this.#emit(0xc4, registers | map, sourceBits | 0x04 | prefix);
+      this.#emit(0x62, registers | inverted(reg >> 4, 4) | map, second, third);
+    } else this.#emit(0xc4, registers | map, second);
     // EVEX counts short displacements in operands.
     const operand = isMemory ? addressed(reg, rm, isWide ? operandBytes : 1) : [modRm(3, reg, rm)];
     this.#emit(opcode, ...operand);
@@ -216,6 +271,9 @@ export class Assembler {
     this.#bytes.push(...bytes);
   }
 }
+
+/** In place of a register, with mode 0: a distance from the instruction's end. */
+const ripRelative = 5;
 
 const inverted = (bit: number, at: number): number => (~bit & 1) << at;
 

@@ -1,8 +1,10 @@
 import { addressOf, type Pointer } from '../../../llama/binding.ts';
 import { type Ggml, ggmlType } from '../../../llama/ggml.ts';
+import type { MatmulShape } from './block.ts';
 import { ExecutableCode } from './executableCode.ts';
-import { argumentWord, argumentWords, type MatmulShape, matmulCode } from './matmulCode.ts';
+import { argumentWord, argumentWords, matmulCode } from './matmulCode.ts';
 import type { MatmulKernel } from './matmulKernel.ts';
+import { allowTiles } from './tilePermission.ts';
 
 /** `GGML_N_TASKS_MAX`: every thread of the graph. */
 const everyThread = -1;
@@ -36,7 +38,7 @@ export class Linears {
   /**
    * Weights packed by `packPanels`; bias f32 [outer]; input f32 [inner, columns], whole columns one after another. Gives f32
    * [outer, columns].
-   * @throws engine_failed when the system lends no memory for code
+   * @throws engine_failed when the system lends no memory for code, or no AMX
    */
   node(
     context: Pointer,
@@ -89,6 +91,7 @@ export class Linears {
     const key = `${kernel.name} ${shape.inner} ${shape.outer} ${shape.columns}`;
     let code = this.#codes.get(key);
     if (!code) {
+      if (kernel.usesTiles) allowTiles();
       code = new ExecutableCode(matmulCode(kernel, shape));
       this.#codes.set(key, code);
     }

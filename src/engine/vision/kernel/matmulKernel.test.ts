@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bestKernels, kernelFor, kernelsFor, type MatmulKernel, packPanels } from './matmulKernel.ts';
+import { kernelFor, kernelsFor, type MatmulKernel, packPanels } from './matmulKernel.ts';
 
 const linux = { platform: 'linux', arch: 'x64' } as const;
 const names = (systemInfo: string, machine: Parameters<typeof kernelsFor>[1] = linux): string[] =>
@@ -15,6 +15,7 @@ test('a kernel is there for a CPU that has all it needs', () => {
     'avx512',
     'avx2',
   ]);
+  expect(names('CPU : AVX512_BF16 = 1 | AMX_INT8 = 1')).toEqual(['amx_bf16', 'avx512_bf16']);
   expect(names('CPU : AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512_VNNI = 1')).toEqual(['avx2']);
   expect(names('CPU : AVX2 = 1 | F16C = 0 | FMA = 1')).toEqual([]);
   expect(names('CPU : NEON = 1')).toEqual([]);
@@ -28,13 +29,6 @@ test('on other systems and machines there is none', () => {
   ] as const) {
     expect(names('AVX2 = 1 | F16C = 1 | FMA = 1', machine)).toEqual([]);
   }
-});
-
-test('of kernels for the same weights the best one is used', () => {
-  const all = names('AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512 = 1 | AVX512_BF16 = 1');
-  const best = bestKernels('AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512 = 1 | AVX512_BF16 = 1', linux);
-  expect(best.map(({ name }) => name)).toEqual(all.filter((name) => name !== 'avx2'));
-  expect(bestKernels('AVX2 = 1 | F16C = 1 | FMA = 1', linux).map(({ name }) => name)).toEqual(['avx2']);
 });
 
 test('a matrix gets the best kernel of its type that fits it', () => {

@@ -1,17 +1,22 @@
 /** How a matmul is computed by code of our own: which instructions, and how wide. */
 export interface MatmulKernel {
-  readonly name: 'avx512_bf16' | 'avx512' | 'avx2';
+  readonly name: 'amx_bf16' | 'avx512_bf16' | 'avx512' | 'avx2';
   /** What the weights are held as. bf16 multiplies bf16 by bf16, f16 f16 by f32; both add up in f32. */
   readonly weightType: 'bf16' | 'f16';
   readonly vectorBytes: 32 | 64;
-  /** Columns of a tile: its sums, of two vectors of rows, leave room in the registers for weights and inputs. */
-  readonly tileColumns: number;
+  /** Intel's matrix registers do the most of it, vectors the rest. */
+  readonly usesTiles: boolean;
 }
 
+/** The library tells of one kind of AMX only, though no CPU has had AMX_INT8 without AMX_BF16 (`allowTiles` looks). */
 const kernels: readonly (MatmulKernel & { readonly needs: readonly string[] })[] = [
-  { name: 'avx512_bf16', weightType: 'bf16', vectorBytes: 64, tileColumns: 12, needs: ['AVX512_BF16'] },
-  { name: 'avx512', weightType: 'f16', vectorBytes: 64, tileColumns: 12, needs: ['AVX512'] },
-  { name: 'avx2', weightType: 'f16', vectorBytes: 32, tileColumns: 6, needs: ['AVX2', 'FMA', 'F16C'] },
+  {
+    ...{ name: 'amx_bf16', weightType: 'bf16', vectorBytes: 64, usesTiles: true },
+    needs: ['AMX_INT8', 'AVX512_BF16'],
+  },
+  { name: 'avx512_bf16', weightType: 'bf16', vectorBytes: 64, usesTiles: false, needs: ['AVX512_BF16'] },
+  { name: 'avx512', weightType: 'f16', vectorBytes: 64, usesTiles: false, needs: ['AVX512'] },
+  { name: 'avx2', weightType: 'f16', vectorBytes: 32, usesTiles: false, needs: ['AVX2', 'FMA', 'F16C'] },
 ];
 
 /** Rows of the weights in one vector register. */
@@ -34,15 +39,6 @@ export function kernelsFor(
   if (platform !== 'linux' || arch !== 'x64') return [];
   const has = (feature: string): boolean => new RegExp(`\\b${feature} = 1\\b`).test(systemInfo);
   return kernels.filter(({ needs }) => needs.every(has));
-}
-
-/** The best kernel of each weight type. */
-export function bestKernels(
-  systemInfo: string,
-  machine?: Parameters<typeof kernelsFor>[1],
-): readonly MatmulKernel[] {
-  const all = kernelsFor(systemInfo, machine);
-  return all.filter((kernel) => all.find(({ weightType }) => weightType === kernel.weightType) === kernel);
 }
 
 /** The first kernel for a matrix [inner, outer] held as this type. */
