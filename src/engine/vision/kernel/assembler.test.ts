@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Assembler, gpr } from './assembler.ts';
 
-const { rax, rcx, rbx, rbp, rsi, r8, r9, r10, r12, r13, r15 } = gpr;
+const { rax, rcx, rbx, rbp, rsp, rsi, r8, r9, r10, r12, r13, r15 } = gpr;
 
 const codeOf = (vectorBytes: 32 | 64, write: (asm: Assembler) => void): string => {
   const asm = new Assembler(vectorBytes);
@@ -63,6 +63,24 @@ const wide: [string, string, (asm: Assembler) => void][] = [
   ['vdpbf16ps zmm8, zmm20, zmm19', '62325e4052c3', (asm) => asm.dotPairs(8, 20, 19)],
 ];
 
+const tiles: [string, string, (asm: Assembler) => void][] = [
+  ['sttilecfg [rsp]', 'c4e27949442400', (asm) => asm.saveTileShapes({ base: rsp })],
+  ['ldtilecfg [rsp]', 'c4e27849442400', (asm) => asm.configureTiles({ base: rsp })],
+  ['ldtilecfg [r13+64]', 'c4c278494540', (asm) => asm.configureTiles({ base: r13, displacement: 64 })],
+  ['tileloadd tmm5, [r13+r9]', 'c4827b4b6c0d00', (asm) => asm.loadTile(5, { base: r13, index: r9 })],
+  [
+    'tileloadd tmm7, [r10+rax+64]',
+    'c4c27b4b7c0240',
+    (asm) => asm.loadTile(7, { base: r10, index: rax, displacement: 64 }),
+  ],
+  [
+    'tilestored [rbp+rcx+64], tmm3',
+    'c4e27a4b5c0d40',
+    (asm) => asm.storeTile({ base: rbp, index: rcx, displacement: 64 }, 3),
+  ],
+  ['tdpbf16ps tmm3, tmm5, tmm7', 'c4e2425cdd', (asm) => asm.multiplyTiles(3, 5, 7)],
+];
+
 const narrow: [string, string, (asm: Assembler) => void][] = [
   ['vmovups ymm15, [rbx+32]', 'c4617c107b20', (asm) => asm.loadVector(15, { base: rbx, displacement: 32 })],
   [
@@ -82,7 +100,7 @@ const narrow: [string, string, (asm: Assembler) => void][] = [
   ['vfmadd231ps ymm4, ymm15, ymm2', 'c4e205b8e2', (asm) => asm.multiplyAdd(4, 15, 2)],
 ];
 
-test.each([...general.map((row) => [64, ...row] as const), ...wide.map((row) => [64, ...row] as const)])(
+test.each([...general, ...wide, ...tiles].map((row) => [64, ...row] as const))(
   '%i: %s is %s',
   (vectorBytes, _text, bytes, write) => expect(codeOf(vectorBytes, write)).toBe(bytes),
 );
@@ -108,6 +126,17 @@ test('jumps lead where their label is, before or behind them', () => {
     asm.place(label);
   });
   expect(ahead).toBe('0f8209000000' + 'e904000000' + 'c5f877c3');
+});
+
+test('shapes of tiles are read from where they lie in the code', () => {
+  const code = codeOf(64, (asm) => {
+    const shapes = asm.label();
+    asm.configureTiles(shapes);
+    asm.leave();
+    asm.place(shapes);
+    asm.data(Uint8Array.of(1, 2));
+  });
+  expect(code).toBe('c4e2784905' + '04000000' + 'c5f877c3' + '0102');
 });
 
 test('code that jumps to nowhere is not given out', () => {
