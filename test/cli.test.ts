@@ -128,8 +128,13 @@ describe('what goes wrong is said in one line, with an exit code', () => {
     ['no command', [], 2, /Usage: afterimage/],
     ['unknown option', ask('--colour', 'red'), 2, /unknown option '--colour'/],
     ['a number that is none', ask('--temperature', 'hot'), 2, /A number is needed/],
-    ['a parameter out of range', ask('--temperature', '3'), 2, /temperature: must be from 0 to 2, got 3/],
-    ['a seed that means random', ask('--seed', '4294967295'), 2, /seed: must be .* to 4294967294/],
+    [
+      'a parameter out of range',
+      ask('--temperature', '3'),
+      2,
+      /^afterimage: --temperature: must be from 0 to 2, got 3/,
+    ],
+    ['a seed that means random', ask('--seed', '4294967295'), 2, /--seed: must be .* to 4294967294/],
     ['no question', ['ask', rabbit], 2, /question: is missing/],
     ['no question, and no such picture', ['ask', 'nope.jpeg'], 2, /question: is missing/],
     [
@@ -145,7 +150,7 @@ describe('what goes wrong is said in one line, with an exit code', () => {
       3,
       /^afterimage: No such picture file: no\ufffd\ufffd\[31mpe\.png\. \[image_not_found\]\n$/,
     ],
-    ['no threads', ask('--threads', '0'), 2, /threads: must be from 1 to 512, got 0/],
+    ['no threads', ask('--threads', '0'), 2, /--threads: must be from 1 to 512, got 0/],
     [
       'no such picture',
       ['ask', 'nope.png', 'What?'],
@@ -154,6 +159,7 @@ describe('what goes wrong is said in one line, with an exit code', () => {
     ],
     ['not a picture', ['ask', file('x.png', 'hello'), 'What?'], 3, /image_format_unknown/],
     ['an SVG', ['ask', file('x.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>'), 'What?'], 3, /is SVG/],
+    ['an answer of no token', ask('-n', '0'), 2, /--max-tokens: must be a whole number of at least 1, got 0/],
     ['an answer too long', ask('--max-tokens', '99999'), 3, /context_length_exceeded/],
     ['no such model', ask('--model', 'nope.gguf'), 4, /No such model file: .*nope\.gguf/],
     ['not GGUF', ask('--model', file('text.gguf', 'hello, this is text')), 4, /model_file_not_gguf/],

@@ -1,14 +1,12 @@
 import { afterAll, expect, test } from 'vitest';
 import { DecodeAborted } from '../src/engine/decode/decodeAbort.ts';
 import { Runner } from '../src/engine/decode/runner.ts';
-import { openBackend } from '../src/llama/backend.ts';
-import { openNative } from '../src/llama/native.ts';
 import { resolveModelPair } from '../src/models/pair.ts';
+import { cpuBackend } from './helpers/cpuBackend.ts';
 
 const batchTokens = 2048;
 const pair = await resolveModelPair();
-const native = await openNative('off', () => {});
-const backend = openBackend(native.ggml, 'off', 2);
+const { native, backend } = await cpuBackend();
 const runner = await Runner.load(native, {
   modelPath: pair.modelPath,
   kvCells: 2 * batchTokens,
@@ -19,10 +17,7 @@ const runner = await Runner.load(native, {
   gpu: false,
   threadPool: backend.threadPool,
 });
-afterAll(() => {
-  runner.dispose();
-  backend.dispose();
-});
+afterAll(() => runner.dispose());
 
 function decode(first: number, count: number): Promise<void> {
   return runner.decodeTokens(

@@ -259,12 +259,12 @@ describe('answers', () => {
     const tooLong = complete({ messages, maxOutputTokens: 100_000 });
     await expect(tooLong).rejects.toMatchObject({
       code: 'context_length_exceeded',
-      details: { limit: 2048 },
+      details: { holder: "the model's context", limit: 2048 },
     });
     // Pictures take more cells than positions: here the cache is the tighter of the two limits.
     const tooMany = complete({ messages: Array.from({ length: 100 }, () => messages[0] as ChatMessage) });
     const { details } = await tooMany.catch((error) => error);
-    expect(details.limit).toBe(8192);
+    expect(details).toMatchObject({ holder: 'the attention cache (--kv-cells)', limit: 8192 });
     expect(details.needed).toBeGreaterThan(100 * 120);
     const noSuchToken = complete({ messages, sampling: { logitBias: { 999999: 1 } } });
     await expect(noSuchToken).rejects.toMatchObject({ code: 'invalid_parameter' });

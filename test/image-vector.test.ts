@@ -1,31 +1,20 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { samplesFolder } from '../bench/dialogues/samples.ts';
 import { cosineOf } from '../src/core/imageVector.ts';
 import { VisionEncoder } from '../src/engine/vision/encoder.ts';
 import { imageVector } from '../src/engine/vision/imageVector.ts';
 import { imageSourceFromBytes } from '../src/images/load.ts';
-import { type Backend, openBackend } from '../src/llama/backend.ts';
-import { openNative } from '../src/llama/native.ts';
 import { resolveModelPair } from '../src/models/pair.ts';
 import { nearDuplicateCosine } from '../src/session/likeness.ts';
+import { cpuBackend } from './helpers/cpuBackend.ts';
 import { nearEdits } from './helpers/nearPictures.ts';
 
-let backend: Backend;
-let encoder: VisionEncoder;
-let hidden: number;
-
-beforeAll(async () => {
-  const native = await openNative('off', () => {});
-  backend = openBackend(native.ggml, 'off', 2);
-  const pair = await resolveModelPair();
-  hidden = pair.vision.projectionDim;
-  encoder = await VisionEncoder.load(native, backend, pair, { weightType: 'f16' });
-});
-afterAll(() => {
-  encoder.dispose();
-  backend.dispose();
-});
+const { native, backend } = await cpuBackend();
+const pair = await resolveModelPair();
+const hidden = pair.vision.projectionDim;
+const encoder = await VisionEncoder.load(native, backend, pair, { weightType: 'f16' });
+afterAll(() => encoder.dispose());
 
 async function vectorOf(file: Uint8Array): Promise<Uint8Array> {
   const { width, height, pixels } = await imageSourceFromBytes(file, 'auto');

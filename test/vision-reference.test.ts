@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VisionEncoder } from '../src/engine/vision/encoder.ts';
-import { type Backend, openBackend } from '../src/llama/backend.ts';
-import { type Native, openNative } from '../src/llama/native.ts';
 import { readVisionFile, type VisionFile } from '../src/models/mmproj.ts';
 import { resolveModelPair } from '../src/models/pair.ts';
 import type { VisionHyperparameters } from '../src/models/vision.ts';
 import { compareVectors } from './helpers/compare.ts';
+import { cpuBackend } from './helpers/cpuBackend.ts';
 import { goldenPictures } from './helpers/goldenFeatures.ts';
 import { writeRandomTower } from './helpers/randomTower.ts';
 import { readReferenceTower, referenceFeatures } from './helpers/visionReference.ts';
+
+const { native, backend } = await cpuBackend();
 
 test('the reference gives the golden features of Hugging Face transformers', async () => {
   const { vision, visionHeader } = await resolveModelPair();
@@ -70,22 +71,15 @@ describe.each(towers)('a random tower as wide as that of %s', (_, hyperparameter
   let folder: string;
   let file: VisionFile;
   let expected: Float32Array;
-  let native: Native;
-  let backend: Backend;
 
   beforeAll(async () => {
-    native = await openNative('off', () => {});
-    backend = openBackend(native.ggml, 'off', 2);
     folder = await mkdtemp(join(tmpdir(), 'afterimage-tower-'));
     const path = join(folder, 'mmproj.gguf');
     await writeRandomTower(path, hyperparameters, 7);
     file = await readVisionFile(path);
     expected = referenceFeatures(await readReferenceTower(file.header, file.vision), picture);
   });
-  afterAll(async () => {
-    backend?.dispose();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   test.each([
     ['f16', 3e-3],

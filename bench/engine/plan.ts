@@ -34,5 +34,4 @@ export const quickPlan: Plan = {
   prefillTokens: 64,
   turns: 3,
   sequenceCounts: [1, 2],
-  decodeTokens: 16,
 };

@@ -1,5 +1,6 @@
 import { AfterimageError, type ErrorCode, errorTable } from '../core/errors.ts';
 import { ReplyError } from './apiClient.ts';
+import { inFlags } from './flagNames.ts';
 import { terminalLine } from './terminalText.ts';
 
 /** Documented in `docs/errors.md`; errors of the table bring their own. */
@@ -17,7 +18,8 @@ export function exitCodeOf(error: unknown): number {
 /** A person reads a sentence; of a bug they get the whole trace, to send it to us. */
 export function describeError(error: unknown): string {
   if (error instanceof AfterimageError || error instanceof ReplyError) {
-    return `afterimage: ${terminalLine(error.message)} [${error.code}]`;
+    const { message } = error instanceof AfterimageError ? inFlags(error) : error;
+    return `afterimage: ${terminalLine(message)} [${error.code}]`;
   }
   return `afterimage: unexpected error\n${error instanceof Error ? error.stack : String(error)}`;
 }

@@ -119,7 +119,7 @@ export const errorTable = {
   context_length_exceeded: {
     ...request,
     exit: 3,
-    message: 'The prompt needs {needed} tokens with its answer, the context holds {limit}.',
+    message: 'The prompt needs {needed} tokens with its answer, {holder} holds {limit}.',
   },
   poison_request: {
     ...request,
@@ -259,6 +259,10 @@ export const errorTable = {
     ...model,
     message:
       'No vision file (mmproj) for {path}. Give it with --mmproj, or put one beside the model as {expected}.',
+  },
+  model_mmproj_ambiguous: {
+    ...model,
+    message: '{count} vision files beside {path} fit it: {names}. Choose one with --mmproj.',
   },
   model_projector_unsupported: {
     ...model,

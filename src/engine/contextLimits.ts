@@ -11,6 +11,12 @@ interface Context {
   readonly config: Pick<ResolvedEngineConfig, 'kvCells'>;
 }
 
+/** What can be too small for a prompt, as errors call it. */
+export const contextHolders = {
+  model: "the model's context",
+  cache: 'the attention cache (--kv-cells)',
+} as const;
+
 /** Tokens that a prompt of text and its answer may have together. */
 export function contextLimit({ runner, config }: Context): number {
   return Math.min(runner.trainedContext, config.kvCells);
@@ -26,11 +32,16 @@ export function outputLimit(
   prompt: readonly Segment[],
   { runner, config }: Context,
 ): number {
-  const positions = { limit: runner.trainedContext, used: totalPositions(prompt) };
-  const cells = { limit: config.kvCells, used: totalCells(prompt) };
-  const { limit, used } = cells.limit - cells.used < positions.limit - positions.used ? cells : positions;
+  const positions = {
+    holder: contextHolders.model,
+    limit: runner.trainedContext,
+    used: totalPositions(prompt),
+  };
+  const cells = { holder: contextHolders.cache, limit: config.kvCells, used: totalCells(prompt) };
+  const { holder, limit, used } =
+    cells.limit - cells.used < positions.limit - positions.used ? cells : positions;
   const left = limit - used;
   const wanted = maxOutputTokens ?? Math.max(1, Math.min(left, requestLimits.defaultMaxOutputTokens));
-  if (wanted > left) throw failure('context_length_exceeded', { needed: used + wanted, limit });
+  if (wanted > left) throw failure('context_length_exceeded', { needed: used + wanted, holder, limit });
   return wanted;
 }

@@ -37,6 +37,22 @@ describe('what is wrong with the bytes', () => {
     }
   });
 
+  test.each([false, true])(
+    'a JPEG that lacks nothing but its end marker is whole, progressive: %s',
+    async (progressive) => {
+      const file = await photo().jpeg({ progressive }).toBuffer();
+      const { digest } = await takeImage(file);
+      expect(file.subarray(-2)).toEqual(Buffer.from([0xff, 0xd9]));
+      expect(await takeImage(file.subarray(0, -2))).toMatchObject({ digest });
+      expect(await takeImage(file.subarray(0, -1))).toMatchObject({ digest });
+      const more = Buffer.concat([file, Buffer.from('what cameras put behind a picture')]);
+      expect(await takeImage(more)).toMatchObject({ digest });
+      await expect(takeImage(file.subarray(0, -40))).rejects.toThrow(
+        failure('image_damaged', { format: 'JPEG' }),
+      );
+    },
+  );
+
   test('a flipped bit under a checksum', async () => {
     const png = await photo().png().toBuffer();
     png[png.length >> 1] = (png[png.length >> 1] as number) ^ 4;

@@ -1,6 +1,7 @@
 import { failure } from '../core/errors.ts';
 import { decode, readHeader } from './decoder.ts';
 import { imageDigest } from './digest.ts';
+import { withJpegEnd } from './jpegEnd.ts';
 import { maxAspectRatio, maxFileBytes, maxImagePixels, maxSide, minSide } from './limits.ts';
 import { sniff } from './sniff.ts';
 
@@ -25,10 +26,11 @@ export async function takeImage(bytes: Uint8Array): Promise<CanonicalImage> {
     throw failure('image_file_too_large', { bytes: bytes.length, limit: maxFileBytes });
   }
   const format = sniff(bytes);
-  const header = await readHeader(bytes, format);
+  const file = format === 'JPEG' ? withJpegEnd(bytes) : bytes;
+  const header = await readHeader(file, format);
   if (header.frames > 1) throw failure('image_animated', { format });
   checkSize(header.width, header.height);
-  const { width, height, rgb } = await decode(bytes, format, header);
+  const { width, height, rgb } = await decode(file, format, header);
   return { digest: imageDigest(width, height, rgb), width, height, rgb };
 }
 

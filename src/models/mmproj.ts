@@ -48,7 +48,7 @@ export function fits(vision: VisionHyperparameters, text: TextHyperparameters): 
 /**
  * Path of the one vision file in the text model's folder that fits it, among the GGUF files with `mmproj` in their name.
  * A file that cannot be read is an error only when no other fits.
- * @throws AfterimageError model_mmproj_missing when none or several fit
+ * @throws AfterimageError model_mmproj_missing, model_mmproj_ambiguous
  */
 export async function findVisionFile(modelPath: string, text: TextHyperparameters): Promise<string> {
   const folder = dirname(modelPath);
@@ -60,15 +60,12 @@ export async function findVisionFile(modelPath: string, text: TextHyperparameter
     .map((result) => result.value)
     .filter(({ vision }) => fits(vision, text));
   const [found, ...others] = fitting;
-  if (found !== undefined && others.length === 0) return found.header.path;
+  if (others.length > 0) {
+    const names = fitting.map(({ header }) => basename(header.path)).join(', ');
+    throw failure('model_mmproj_ambiguous', { path: modelPath, count: fitting.length, names });
+  }
+  if (found) return found.header.path;
   const broken = results.find((result) => result.status === 'rejected');
-  if (found === undefined && broken !== undefined) throw broken.reason;
-  const fittingNames = fitting.map(({ header }) => basename(header.path)).join(', ');
-  throw failure('model_mmproj_missing', {
-    path: modelPath,
-    expected:
-      found === undefined
-        ? `mmproj-${basename(modelPath)}`
-        : `the only mmproj-*.gguf that fits (now ${fitting.length} do: ${fittingNames})`,
-  });
+  if (broken) throw broken.reason;
+  throw failure('model_mmproj_missing', { path: modelPath, expected: `mmproj-${basename(modelPath)}` });
 }

@@ -84,8 +84,8 @@ test('only the model given, and no vision file fits', async () => {
 test('only the model given, and several vision files fit', async () => {
   const folder = await folderWith({ 'model.gguf': {}, 'mmproj-a.gguf': {}, 'mmproj-b.gguf': {} });
   const error = await resolveModelPair({ model: join(folder, 'model.gguf') }).catch((thrown) => thrown);
-  expect(error).toMatchObject({ code: 'model_mmproj_missing' });
-  expect(error.message).toContain('2 do: mmproj-a.gguf, mmproj-b.gguf');
+  expect(error).toMatchObject({ code: 'model_mmproj_ambiguous' });
+  expect(error.message).toContain('fit it: mmproj-a.gguf, mmproj-b.gguf. Choose one with --mmproj.');
 });
 
 test('only the model given, and the one candidate is damaged', async () => {

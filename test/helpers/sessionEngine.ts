@@ -55,7 +55,8 @@ export class PlannedEngine implements InferencePort {
     const index = this.requests.push(request) - 1;
     const { promptTokens, imageTokens } = promptCount(request);
     const needed = promptTokens + (request.maxOutputTokens ?? 1);
-    if (needed > this.#limit) throw failure('context_length_exceeded', { needed, limit: this.#limit });
+    if (needed > this.#limit)
+      throw failure('context_length_exceeded', { needed, holder: 'the engine', limit: this.#limit });
     const plan = this.#plan(request, index);
     const { text = '', toolCalls = [], reusedTokens = 0, delayMs } = plan;
     if (delayMs) await sleep(delayMs, undefined, signal ? { signal } : {});

@@ -1,4 +1,5 @@
 import { type AfterimageError, failure } from '../../core/errors.ts';
+import { contextHolders } from '../contextLimits.ts';
 import { DecodeAborted } from '../decode/decodeAbort.ts';
 import type { Runner } from '../decode/runner.ts';
 import { type ImageSegment, segmentCells } from '../prompt/segment.ts';
@@ -103,7 +104,7 @@ export class Scheduler {
     const total = this.cache.ledger.total;
     const problem =
       needed > total
-        ? failure('context_length_exceeded', { needed, limit: total })
+        ? failure('context_length_exceeded', { needed, holder: contextHolders.cache, limit: total })
         : this.#waiting.length >= this.#limits.maxWaiting
           ? failure('engine_overloaded', { waiting: this.#waiting.length, limit: this.#limits.maxWaiting })
           : undefined;

@@ -1,26 +1,16 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compareVectors } from '../../../test/helpers/compare.ts';
+import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
 import { type GoldenPicture, goldenPictures } from '../../../test/helpers/goldenFeatures.ts';
-import { type Backend, openBackend } from '../../llama/backend.ts';
-import { type Native, openNative } from '../../llama/native.ts';
-import { type ModelPair, resolveModelPair } from '../../models/pair.ts';
+import { resolveModelPair } from '../../models/pair.ts';
 import { type EncoderImage, VisionEncoder, type VisionEncoderOptions } from './encoder.ts';
 import { kernelsFor } from './kernel/matmulKernel.ts';
 
-let native: Native;
-let backend: Backend;
-let pair: ModelPair;
-let pictures: GoldenPicture[];
-
-beforeAll(async () => {
-  native = await openNative('off', () => {});
-  backend = openBackend(native.ggml, 'off', 2);
-  pair = await resolveModelPair();
-  pictures = await goldenPictures();
-});
-afterAll(() => backend.dispose());
+const { native, backend } = await cpuBackend();
+const pair = await resolveModelPair();
+const pictures = await goldenPictures();
 
 async function withEncoder(
   options: VisionEncoderOptions,

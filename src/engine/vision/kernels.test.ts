@@ -1,8 +1,7 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
 import { failure } from '../../core/errors.ts';
-import { type Backend, openBackend } from '../../llama/backend.ts';
-import { type Native, openNative } from '../../llama/native.ts';
 import type { MatmulShape } from './kernel/block.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
 import { jobColumns } from './kernel/matmulCode.ts';
@@ -10,13 +9,7 @@ import { kernelsFor, lanesOf, type MatmulKernel, valuesPerStep } from './kernel/
 import { someFloats, trialMatmul } from './trialMatmul.ts';
 import { workingKernels } from './workingKernels.ts';
 
-let native: Native;
-let backend: Backend;
-beforeAll(async () => {
-  native = await openNative('off', () => {});
-  backend = openBackend(native.ggml, 'off', 2);
-});
-afterAll(() => backend.dispose());
+const { native, backend } = await cpuBackend();
 afterEach(() => vi.restoreAllMocks());
 
 async function expectPlainSums(kernel: MatmulKernel, shape: MatmulShape): Promise<void> {

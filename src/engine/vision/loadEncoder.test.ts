@@ -1,28 +1,18 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { type Backend, openBackend } from '../../llama/backend.ts';
-import { type Native, openNative } from '../../llama/native.ts';
-import { type ModelPair, resolveModelPair } from '../../models/pair.ts';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
+import { resolveModelPair } from '../../models/pair.ts';
 import type { Logger } from '../ipc/logger.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
 import { kernelsFor } from './kernel/matmulKernel.ts';
 import { loadEncoder } from './loadEncoder.ts';
 
-let native: Native;
-let backend: Backend;
-let pair: ModelPair;
+const { native, backend } = await cpuBackend();
+const pair = await resolveModelPair();
 const stateFolder = mkdtempSync(join(tmpdir(), 'load-encoder-'));
-beforeAll(async () => {
-  native = await openNative('off', () => {});
-  backend = openBackend(native.ggml, 'off', 2);
-  pair = await resolveModelPair();
-});
-afterAll(() => {
-  backend.dispose();
-  rmSync(stateFolder, { recursive: true });
-});
+afterAll(() => rmSync(stateFolder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
 async function load(): Promise<{ kernels: readonly string[]; warnings: unknown[] }> {

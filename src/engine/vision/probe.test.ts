@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type Backend, openBackend } from '../../llama/backend.ts';
-import { type Native, openNative } from '../../llama/native.ts';
+import { expect, test, vi } from 'vitest';
+import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
 import { kernelsFor } from './kernel/matmulKernel.ts';
 import { chooseWeightType, probeMatmul } from './probe.ts';
 import * as trialMatmuls from './trialMatmul.ts';
@@ -18,13 +17,7 @@ test.each([
   expect(chooseWeightType(own, gflops)).toBe(chosen);
 });
 
-let native: Native;
-let backend: Backend;
-beforeAll(async () => {
-  native = await openNative('off', () => {});
-  backend = openBackend(native.ggml, 'off', 2);
-});
-afterAll(() => backend.dispose());
+const { native, backend } = await cpuBackend();
 
 test('measures every type this machine multiplies, and skips q8_0 where rows are no whole blocks', async () => {
   const measured = await probeMatmul(

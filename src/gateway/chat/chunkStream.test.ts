@@ -63,7 +63,7 @@ test('what is refused before the first word is thrown', async () => {
   const { events, frames, told } = begin(10_000);
   events.push(started);
   const first = frames.next();
-  const refusal = failure('context_length_exceeded', { needed: 9_000, limit: 8_192 });
+  const refusal = failure('context_length_exceeded', { needed: 9_000, holder: 'the cache', limit: 8_192 });
   setTimeout(() => events.fail(refusal), 10);
   await expect(first).rejects.toBe(refusal);
   expect(told).toEqual([]);

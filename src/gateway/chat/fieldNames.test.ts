@@ -52,7 +52,7 @@ test('an error keeps everything but the name of its field', () => {
     code: 'invalid_parameter',
     message: 'messages[2].tool_call_id: answers no call.',
   });
-  const tooLong = failure('context_length_exceeded', { needed: 9_000, limit: 8_192 });
+  const tooLong = failure('context_length_exceeded', { needed: 9_000, holder: 'the cache', limit: 8_192 });
   expect(inChatFields(tooLong, items)).toMatchObject({ details: { param: 'messages' } });
   const other = new TypeError('a bug');
   expect(inChatFields(other, items)).toBe(other);

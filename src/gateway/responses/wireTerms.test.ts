@@ -44,7 +44,7 @@ test('what is not there, or too long, is told with the field that asked for it',
     code: 'session_expired',
     details: { param: 'previous_response_id' },
   });
-  const tooLong = failure('context_length_exceeded', { needed: 9_000, limit: 8_192 });
+  const tooLong = failure('context_length_exceeded', { needed: 9_000, holder: 'the cache', limit: 8_192 });
   expect(inWireTerms(tooLong, {})).toMatchObject({ message: tooLong.message, details: { param: 'input' } });
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { Assembler, gpr } from './assembler.ts';
+import { Assembler } from './assembler.ts';
+import { gpr } from './operands.ts';
 
 const { rax, rcx, rbx, rbp, rsp, rsi, r8, r9, r10, r12, r13, r15 } = gpr;
 

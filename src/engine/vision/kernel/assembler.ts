@@ -1,30 +1,4 @@
-/** A general register of x86-64 by its number in machine code. */
-export const gpr = {
-  rax: 0,
-  rcx: 1,
-  rdx: 2,
-  rbx: 3,
-  rsp: 4,
-  rbp: 5,
-  rsi: 6,
-  rdi: 7,
-  r8: 8,
-  r9: 9,
-  r10: 10,
-  r11: 11,
-  r12: 12,
-  r13: 13,
-  r14: 14,
-  r15: 15,
-} as const;
-
-/** `[base + index * scale + displacement]` */
-export interface Memory {
-  readonly base: number;
-  readonly index?: number;
-  readonly scale?: 1 | 2;
-  readonly displacement?: number;
-}
+import { addressed, inverted, littleEndian, type Memory, modRm, rexOf, ripRelative } from './operands.ts';
 
 /** A place in the code. */
 export interface Label {
@@ -270,35 +244,4 @@ export class Assembler {
   #emit(...bytes: number[]): void {
     this.#bytes.push(...bytes);
   }
-}
-
-/** In place of a register, with mode 0: a distance from the instruction's end. */
-const ripRelative = 5;
-
-const inverted = (bit: number, at: number): number => (~bit & 1) << at;
-
-const modRm = (mode: number, reg: number, rm: number): number => (mode << 6) | ((reg & 7) << 3) | (rm & 7);
-
-const littleEndian = (value: number): number[] =>
-  [value, value >> 8, value >> 16, value >> 24].map((byte) => byte & 0xff);
-
-const rexOf = (reg: number, { base, index = 0 }: Memory): number =>
-  ((reg >> 3) << 2) | ((index >> 3) << 1) | (base >> 3);
-
-/** ModRM, SIB and displacement; a short displacement counts in `unit` bytes. */
-function addressed(
-  reg: number,
-  { base, index, scale = 1, displacement = 0 }: Memory,
-  unit: number,
-): number[] {
-  const units = displacement / unit;
-  const isShort = Number.isInteger(units) && units >= -128 && units < 128;
-  const hasSib = index !== undefined || (base & 7) === gpr.rsp;
-  // In place of an index rsp means none.
-  const sib = ((scale === 2 ? 1 : 0) << 6) | (((index ?? gpr.rsp) & 7) << 3) | (base & 7);
-  return [
-    modRm(isShort ? 1 : 2, reg, hasSib ? gpr.rsp : base),
-    ...(hasSib ? [sib] : []),
-    ...(isShort ? [units & 0xff] : littleEndian(displacement)),
-  ];
 }

@@ -1,5 +1,6 @@
-import { type Assembler, gpr, type Label } from './assembler.ts';
+import type { Assembler, Label } from './assembler.ts';
 import { type MatmulKernel, valuesPerStep } from './matmulKernel.ts';
+import { gpr } from './operands.ts';
 
 /** `output = bias + weights * input`, for one weight matrix and one number of columns. */
 export interface MatmulShape {

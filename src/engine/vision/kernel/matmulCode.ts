@@ -1,6 +1,7 @@
-import { Assembler, gpr, type Label } from './assembler.ts';
+import { Assembler, type Label } from './assembler.ts';
 import { type BlockWriter, columnBytes, job, type MatmulShape } from './block.ts';
 import { type MatmulKernel, panelRows, valuesPerStep } from './matmulKernel.ts';
+import { gpr } from './operands.ts';
 import { tileColumns, tileShapes, tileSteps, writeTileBlock } from './tileBlock.ts';
 import { vectorColumns, writeVectorBlock } from './vectorBlock.ts';
 

@@ -2,10 +2,11 @@ import koffi from 'koffi';
 import { expect, test } from 'vitest';
 import { addressOf } from '../../../llama/binding.ts';
 import { openNative } from '../../../llama/native.ts';
-import { Assembler, gpr } from './assembler.ts';
+import { Assembler } from './assembler.ts';
 import { ExecutableCode } from './executableCode.ts';
 import { argumentWord, argumentWords, matmulCode } from './matmulCode.ts';
 import { kernelsFor } from './matmulKernel.ts';
+import { gpr } from './operands.ts';
 import { tileShapes } from './tileBlock.ts';
 import { allowTiles } from './tilePermission.ts';
 

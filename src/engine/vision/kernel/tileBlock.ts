@@ -1,6 +1,6 @@
-import { gpr } from './assembler.ts';
 import { type Block, type BlockWriter, columnBytes, job } from './block.ts';
 import { valuesPerStep } from './matmulKernel.ts';
+import { gpr } from './operands.ts';
 
 const { rax, rcx, rbp, r10, r11, r13, r14 } = gpr;
 

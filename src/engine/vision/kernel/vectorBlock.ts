@@ -1,6 +1,6 @@
-import { gpr, type Memory } from './assembler.ts';
 import { type Block, type BlockWriter, columnBytes, job } from './block.ts';
 import { lanesOf, type MatmulKernel, valuesPerStep } from './matmulKernel.ts';
+import { gpr, type Memory } from './operands.ts';
 
 const { rax, rcx, rbp, r10, r11, r13, r14 } = gpr;
 /** Of every third column: the two after it are reached by the stride. */
