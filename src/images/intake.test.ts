@@ -102,9 +102,21 @@ describe('declared size', () => {
     [4096, 4096, 'image_damaged'],
     [4096, 4097, 'image_too_many_pixels'],
     [52_800, 44, 'image_too_large'],
+    [268_435_496, 44, 'image_too_large'],
+    [44, 4_294_967_295, 'image_too_large'],
     [8192, 8192, 'image_too_many_pixels'],
   ])('%ix%i: %s', async (width, height, expected) => {
     expect(await code(width, height)).toBe(expected);
+  });
+
+  test('an AVIF of a side that no decoder would count is refused for it', async () => {
+    const avif = await photo().avif().toBuffer();
+    const ispe = avif.indexOf('ispe');
+    for (const offset of [8, 12]) {
+      const hostile = Buffer.from(avif);
+      hostile.writeUInt32BE(0x1000_0028, ispe + offset);
+      await expect(takeImage(hostile)).rejects.toMatchObject({ code: 'image_too_large' });
+    }
   });
 
   test('the message says the limit and the actual value', async () => {

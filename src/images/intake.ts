@@ -1,4 +1,5 @@
 import { failure } from '../core/errors.ts';
+import { declaredSizes } from './declaredSize.ts';
 import { decode, readHeader } from './decoder.ts';
 import { imageDigest } from './digest.ts';
 import { withJpegEnd } from './jpegEnd.ts';
@@ -27,6 +28,9 @@ export async function takeImage(bytes: Uint8Array): Promise<CanonicalImage> {
   }
   const format = sniff(bytes);
   const file = format === 'JPEG' ? withJpegEnd(bytes) : bytes;
+  for (const { width, height } of declaredSizes(file, format)) {
+    if (width > maxSide || height > maxSide) checkSize(width, height);
+  }
   const header = await readHeader(file, format);
   if (header.frames > 1) throw failure('image_animated', { format });
   checkSize(header.width, header.height);
