@@ -1,6 +1,6 @@
 /**
- * Command line of what a native step takes: a prompt read in slices of several sizes, one token for several sequences, and how soon
- * a prompt that is being read can be given up. `--model 2b|4b|8b` or a GGUF file; default: the embedded model.
+ * Command line of what a native step takes: a prompt read in slices of several sizes, a follow-up behind histories of several
+ * lengths, one token for several sequences, and how soon a prompt that is being read can be given up. `--model 2b|4b|8b` or a GGUF file; default: the embedded model.
  */
 import { parseArgs } from 'node:util';
 import { table } from '../src/cli/table.ts';
@@ -21,6 +21,8 @@ const promptTokens = 512;
 const slices = [64, 128, 256, 512];
 const sequenceCounts = [1, 2, 4, 8, 16];
 const stepsEach = 6;
+const followUpTokens = 22;
+const histories = [200, 800, 1600];
 
 const { values } = parseArgs({ options: { model: { type: 'string' }, text: { type: 'string' } } });
 process.stdout.write(environmentTable(await environment()));
@@ -71,6 +73,18 @@ for (const slice of slices) {
     `${((promptTokens / ms) * 1000).toFixed(1)} tokens/s`,
   ]);
 }
+const followUpRows: string[][] = [];
+let history = 0;
+for (const length of histories) {
+  for (; history < length; history += 100) await read(history, 100);
+  const ms = await medianOf(async () => {
+    const took = await timed(() => read(length, followUpTokens));
+    runner.truncate(0, length);
+    return took;
+  });
+  followUpRows.push([`${followUpTokens} tokens behind ${length}`, `${ms.toFixed(1)} ms`]);
+}
+clear();
 const stepRows: string[][] = [];
 for (const count of sequenceCounts) {
   let position = 0;
@@ -105,6 +119,7 @@ const abortMs = await medianOf(async () => {
 process.stdout.write(
   `\n${subject.name}${subject.remark ? ` (${subject.remark})` : ''}, medians of ${rounds}\n${table([
     ...sliceRows,
+    ...followUpRows,
     ...stepRows,
     [`a prompt of ${promptTokens} tokens given up after 20 ms`, `ended ${abortMs.toFixed(1)} ms later`],
   ])}`,

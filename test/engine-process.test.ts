@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Logger, LogLevel } from '../src/engine/ipc/logger.ts';
 import { EngineProcess, type EngineProcessOptions } from '../src/inference/engineProcess.ts';
 import type { ScriptedAnswer } from '../src/inference/scriptedAnswer.ts';
+import { collectGarbage } from './helpers/collectGarbage.ts';
 import { ask, collect, describeInferencePort, freshImage } from './helpers/inferencePortSuite.ts';
 import { childPids, isAlive } from './helpers/processes.ts';
 import type { ScriptedChildConfig } from './helpers/scriptedChild.ts';
@@ -310,10 +309,13 @@ describe('the process border', () => {
   test('errors keep code and details; others are logged and travel without their text', async () => {
     const logger = recordingLogger();
     const engine = start({}, { logger, env: { UV_THREADPOOL_SIZE: '1' } });
-    const error = { code: 'context_length_exceeded', details: { needed: 9, limit: 8 } } as const;
+    const error = {
+      code: 'context_length_exceeded',
+      details: { needed: 9, holder: 'the cache', limit: 8 },
+    } as const;
     await expect(collect(engine.generate(script({ error })))).rejects.toMatchObject({
       ...error,
-      message: 'The prompt needs 9 tokens with its answer, the context holds 8.',
+      message: 'The prompt needs 9 tokens with its answer, the cache holds 8.',
     });
     const secret = ask('{ not json, secret');
     await expect(collect(engine.generate(secret))).rejects.toMatchObject({
@@ -368,7 +370,6 @@ async function expectRestarts(engine: EngineProcess, count: number): Promise<voi
 
 /** After a full collection. */
 function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }

@@ -3,7 +3,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { create, eventsOf, listen, openResponses, refused } from './helpers/responsesFixture.ts';
 
 test('what the engine refuses of a stream is told with the field as the client knows it', async () => {
-  const error = { code: 'context_length_exceeded', details: { needed: 9_000, limit: 8_192 } };
+  const error = {
+    code: 'context_length_exceeded',
+    details: { needed: 9_000, holder: 'the cache', limit: 8_192 },
+  };
   const fixture = await openResponses({ engine: { script: [{ error } as never, { error } as never] } });
   const reply = await fixture.request('POST', '/v1/responses', { input: 'x', stream: true });
   expect(eventsOf(await reply.text()).at(-1)).toMatchObject({

@@ -1,7 +1,7 @@
 import { AfterimageError } from '../core/errors.ts';
 
 /** What requests and the engine's configuration call it, and what it is on the command line. */
-const flags: Readonly<Record<string, string>> = {
+export const flagNames: Readonly<Record<string, string>> = {
   temperature: '--temperature',
   topP: '--top-p',
   topK: '--top-k',
@@ -17,7 +17,7 @@ const flags: Readonly<Record<string, string>> = {
 
 /** The same error about the field as who typed it knows it. */
 export function inFlags(error: AfterimageError): AfterimageError {
-  const flag = flags[String(error.details.param)];
+  const flag = flagNames[String(error.details.param)];
   if (flag === undefined) return error;
   return new AfterimageError(error.code, { ...error.details, param: flag }, { cause: error });
 }

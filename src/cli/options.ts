@@ -108,7 +108,7 @@ export function generationOptions(
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number is needed.');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number of at least 0 is needed.');
   return Number(text);
 }
 

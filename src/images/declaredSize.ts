@@ -1,3 +1,4 @@
+import { failure } from '../core/errors.ts';
 import type { ImageFormat } from './sniff.ts';
 
 export interface Size {
@@ -24,26 +25,35 @@ function pngSizes(file: Buffer): Size[] {
 
 /** Of the picture and of its parts, in `meta/iprp/ipco/ispe` (ISO/IEC 23008-12, 6.5.3). */
 function avifSizes(file: Buffer): Size[] {
-  return children(file, 'meta').flatMap((meta) =>
-    children(meta.subarray(4), 'iprp')
-      .flatMap((iprp) => children(iprp, 'ipco'))
-      .flatMap((ipco) => children(ipco, 'ispe'))
-      .filter(({ length }) => length >= 12)
-      .map((ispe) => ({ width: ispe.readUInt32BE(4), height: ispe.readUInt32BE(8) })),
-  );
+  const [meta] = children(file, 'meta');
+  const [properties] = meta ? children(meta.subarray(4), 'iprp') : [];
+  const [containers] = properties ? children(properties, 'ipco') : [];
+  return (containers ? children(containers, 'ispe') : [])
+    .filter(({ length }) => length >= 12)
+    .map((ispe) => ({ width: ispe.readUInt32BE(4), height: ispe.readUInt32BE(8) }));
 }
 
-/** The contents of the boxes of a type, as far as boxes are whole (ISO/IEC 14496-12, 4.2). */
+/** Honest files have dozens; each costs time on the thread that answers everybody. */
+const maxBoxes = 4096;
+
+/**
+ * The contents of the boxes of a type, as far as boxes are whole (ISO/IEC 14496-12, 4.2).
+ * @throws AfterimageError image_damaged when there are more boxes than anybody needs
+ */
 function children(boxes: Buffer, type: string): Buffer[] {
+  const wanted = Buffer.from(type, 'latin1').readUInt32BE(0);
   const found: Buffer[] = [];
+  let count = 0;
   for (let at = 0; at + 8 <= boxes.length; ) {
-    const bytes = boxes.readUInt32BE(at);
-    // 1: the size comes as 64 bits, which nothing before the pixels needs. 0: to the end.
-    if (bytes > 0 && bytes < 8) break;
-    const end = bytes === 0 ? boxes.length : at + bytes;
-    if (end > boxes.length) break;
-    if (boxes.toString('latin1', at + 4, at + 8) === type) found.push(boxes.subarray(at + 8, end));
-    at = end;
+    if (++count > maxBoxes) throw failure('image_damaged', { format: 'AVIF' });
+    const short = boxes.readUInt32BE(at);
+    const isLong = short === 1 && at + 16 <= boxes.length;
+    const head = isLong ? 16 : 8;
+    // 0: to the end.
+    const bytes = isLong ? Number(boxes.readBigUInt64BE(at + 8)) : short || boxes.length - at;
+    if (bytes < head || at + bytes > boxes.length) break;
+    if (boxes.readUInt32BE(at + 4) === wanted) found.push(boxes.subarray(at + head, at + bytes));
+    at += bytes;
   }
   return found;
 }

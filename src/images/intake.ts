@@ -2,7 +2,6 @@ import { failure } from '../core/errors.ts';
 import { declaredSizes } from './declaredSize.ts';
 import { decode, readHeader } from './decoder.ts';
 import { imageDigest } from './digest.ts';
-import { withJpegEnd } from './jpegEnd.ts';
 import { maxAspectRatio, maxFileBytes, maxImagePixels, maxSide, minSide } from './limits.ts';
 import { sniff } from './sniff.ts';
 
@@ -27,14 +26,13 @@ export async function takeImage(bytes: Uint8Array): Promise<CanonicalImage> {
     throw failure('image_file_too_large', { bytes: bytes.length, limit: maxFileBytes });
   }
   const format = sniff(bytes);
-  const file = format === 'JPEG' ? withJpegEnd(bytes) : bytes;
-  for (const { width, height } of declaredSizes(file, format)) {
+  for (const { width, height } of declaredSizes(bytes, format)) {
     if (width > maxSide || height > maxSide) checkSize(width, height);
   }
-  const header = await readHeader(file, format);
+  const header = await readHeader(bytes, format);
   if (header.frames > 1) throw failure('image_animated', { format });
   checkSize(header.width, header.height);
-  const { width, height, rgb } = await decode(file, format, header);
+  const { width, height, rgb } = await decode(bytes, format, header);
   return { digest: imageDigest(width, height, rgb), width, height, rgb };
 }
 

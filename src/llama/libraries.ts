@@ -58,10 +58,10 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
   }
   const candidates = candidatePackages(gpu);
   const lastChoice = candidates.at(-1);
-  const isAboutCpu = gpu === 'auto' || gpu === 'off';
+  const takesCpu = gpu === 'auto' || gpu === 'off';
   const system = `${process.platform}-${process.arch}`;
   if (lastChoice === undefined) {
-    const backend = isAboutCpu ? 'the CPU' : gpu;
+    const backend = takesCpu ? 'the CPU' : gpu;
     throw failure('native_library_unpublished', { backend, system, release: nativeRelease });
   }
   for (const packageName of candidates) {
@@ -75,7 +75,7 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
     return loaded.libraries;
   }
   const command = installCommand(lastChoice);
-  throw failure('native_library_missing', { backend: isAboutCpu ? system : gpu, command });
+  throw failure('native_library_missing', { backend: takesCpu ? system : gpu, command });
 }
 
 /** GPU builds carry their name in two of the files: libggml.vulkan.v0.5.0.so. */

@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { collectGarbage } from '../../../test/helpers/collectGarbage.ts';
 import { compareVectors } from '../../../test/helpers/compare.ts';
 import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
 import { type GoldenPicture, goldenPictures } from '../../../test/helpers/goldenFeatures.ts';
@@ -160,9 +159,6 @@ test('the grids used last are kept, by number and by bytes', async () => {
     }
   });
 });
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 test('evicted grids give their memory back to the system', async () => {
   await withEncoder(

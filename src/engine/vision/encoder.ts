@@ -60,7 +60,7 @@ export class VisionEncoder {
     const probeGflops = options.weightType
       ? {}
       : await probeMatmul(ggml, backend, shape, candidates, kernels);
-    const weightType = options.weightType ?? chooseWeightType(own, probeGflops);
+    const weightType = options.weightType ?? chooseWeightType(own, probeGflops, kernels);
     const weights = await loadTowerWeights(ggml, backend, visionHeader, vision, weightType, kernels);
     const flashAttention = supportsFlashAttention(ggml, backend, vision);
     const tower = { ggml, backend, vision, weights, flashAttention };

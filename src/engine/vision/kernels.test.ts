@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { cpuBackend } from '../../../test/helpers/cpuBackend.ts';
-import { failure } from '../../core/errors.ts';
 import type { MatmulShape } from './kernel/block.ts';
 import * as matmulCodes from './kernel/matmulCode.ts';
 import { jobColumns } from './kernel/matmulCode.ts';
@@ -113,10 +112,5 @@ test('a system that lends no memory for code is told of', async () => {
   const kernels = kernelsFor(native.systemInfo);
   const { working, problems } = await workingKernels(native.ggml, backend, kernels);
   expect(working).toEqual([]);
-  expect(problems).toEqual(
-    kernels.map(
-      ({ name }) =>
-        `${name}: ${failure('engine_failed', { reason: 'no memory for 0 bytes of code' }).message}`,
-    ),
-  );
+  expect(problems).toEqual(kernels.map(({ name }) => `${name}: no memory for 0 bytes of code`));
 });

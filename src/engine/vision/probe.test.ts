@@ -14,7 +14,14 @@ test.each([
   ['f32', { f32: 100, f16: 110, bf16: 110 }, 'f32'],
   ['f16', {}, 'f16'],
 ] as const)('a %s file with %o is held as %s', (own, gflops, chosen) => {
-  expect(chooseWeightType(own, gflops)).toBe(chosen);
+  expect(chooseWeightType(own, gflops, [])).toBe(chosen);
+});
+
+test('where there is AMX an f16 file is held as bf16, whatever a busy machine measures', () => {
+  const linux = { platform: 'linux', arch: 'x64' } as const;
+  const kernels = kernelsFor('AVX512 = 1 | AVX512_BF16 = 1 | AMX_INT8 = 1', linux);
+  expect(chooseWeightType('f16', { f16: 200, bf16: 100 }, kernels)).toBe('bf16');
+  expect(chooseWeightType('q8_0', { f16: 100, bf16: 110, q8_0: 100 }, kernels)).toBe('q8_0');
 });
 
 const { native, backend } = await cpuBackend();

@@ -65,8 +65,16 @@ const worthwhileGain = 1.25;
  * The file's own type, unless f16 or bf16 is clearly faster. q8_0 is only taken when the file has it or when asked for:
  * it rounds the activations too, and after the 24 layers of a random tower of 2B's shape its features are 1.2e-2 off
  * (bf16 5.6e-3), more than the 1e-2 we allow ourselves without being asked.
+ *
+ * With AMX an f16 file is always held as bf16: it multiplies that four times as fast, and a probe on a busy machine may not see it.
  */
-export function chooseWeightType(own: WeightType, gflops: ProbeGflops): WeightType {
+export function chooseWeightType(
+  own: WeightType,
+  gflops: ProbeGflops,
+  kernels: readonly MatmulKernel[],
+): WeightType {
+  const tiles = kernels.find(({ usesTiles }) => usesTiles);
+  if (tiles && own === 'f16') return tiles.weightType;
   const speed = (type: WeightType) => gflops[type] ?? 0;
   const fastest = speed('bf16') > speed('f16') ? 'bf16' : 'f16';
   return speed(fastest) > 0 && speed(fastest) >= worthwhileGain * speed(own) ? fastest : own;

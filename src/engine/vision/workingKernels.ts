@@ -1,3 +1,4 @@
+import { AfterimageError } from '../../core/errors.ts';
 import type { Backend } from '../../llama/backend.ts';
 import type { Ggml } from '../../llama/ggml.ts';
 import type { MatmulShape } from './kernel/block.ts';
@@ -39,10 +40,15 @@ export async function workingKernels(
       if (worst === 0) working.push(kernel);
       else problems.push(`${kernel.name} is ${worst} off`);
     } catch (error) {
-      problems.push(`${kernel.name}: ${error instanceof Error ? error.message : error}`);
+      problems.push(`${kernel.name}: ${reasonOf(error)}`);
     }
   }
   return { working, problems };
+}
+
+function reasonOf(error: unknown): unknown {
+  if (error instanceof AfterimageError && error.details.reason !== undefined) return error.details.reason;
+  return error instanceof Error ? error.message : error;
 }
 
 async function differenceOf(

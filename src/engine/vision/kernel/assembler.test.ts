@@ -140,6 +140,11 @@ test('shapes of tiles are read from where they lie in the code', () => {
   expect(code).toBe('c4e2784905' + '04000000' + 'c5f877c3' + '0102');
 });
 
+test('a number of more than 32 bits is not cut', () => {
+  expect(() => codeOf(64, (asm) => asm.multiplyImmediate(rax, rcx, 2 ** 31))).toThrow(RangeError);
+  expect(() => codeOf(64, (asm) => asm.addImmediate(rax, -(2 ** 31) - 1))).toThrow(RangeError);
+});
+
 test('code that jumps to nowhere is not given out', () => {
   const asm = new Assembler(64);
   asm.jump(asm.label());

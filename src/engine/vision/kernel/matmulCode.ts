@@ -1,6 +1,6 @@
 import { Assembler, type Label } from './assembler.ts';
 import { type BlockWriter, columnBytes, job, type MatmulShape } from './block.ts';
-import { type MatmulKernel, panelRows, valuesPerStep } from './matmulKernel.ts';
+import { lanesOf, type MatmulKernel, panelRows, valuesPerStep } from './matmulKernel.ts';
 import { gpr } from './operands.ts';
 import { tileColumns, tileShapes, tileSteps, writeTileBlock } from './tileBlock.ts';
 import { vectorColumns, writeVectorBlock } from './vectorBlock.ts';
@@ -37,8 +37,14 @@ export function jobColumns(kernel: MatmulKernel, inner: number): number {
  *
  * Weights as `packPanels` lays them; bias f32 [outer]; input [inner, columns], bf16 for bf16 weights, else f32; output f32
  * [outer, columns].
+ * @throws RangeError for a shape that is not of whole steps and vectors, or needs numbers of more than 32 bits
  */
 export function matmulCode(kernel: MatmulKernel, shape: MatmulShape): Uint8Array<ArrayBuffer> {
+  const { inner, outer, columns } = shape;
+  const isWhole = inner % valuesPerStep(kernel) === 0 && outer % lanesOf(kernel) === 0;
+  if (!isWhole || Math.min(inner, outer, columns) < 1) {
+    throw new RangeError(`no ${kernel.name} for ${inner} x ${outer}, ${columns} columns`);
+  }
   return new MatmulWriter(kernel, shape).write();
 }
 

@@ -35,8 +35,11 @@ export const inverted = (bit: number, at: number): number => (~bit & 1) << at;
 export const modRm = (mode: number, reg: number, rm: number): number =>
   (mode << 6) | ((reg & 7) << 3) | (rm & 7);
 
-export const littleEndian = (value: number): number[] =>
-  [value, value >> 8, value >> 16, value >> 24].map((byte) => byte & 0xff);
+/** @throws RangeError when the value has no 32 bits */
+export function littleEndian(value: number): number[] {
+  if (!(value >= -(2 ** 31) && value < 2 ** 31)) throw new RangeError(`${value} is no number of 32 bits`);
+  return [value, value >> 8, value >> 16, value >> 24].map((byte) => byte & 0xff);
+}
 
 /** The bits R, X and B of a REX prefix. */
 export const rexOf = (reg: number, { base, index = 0 }: Memory): number =>

@@ -20,7 +20,8 @@ export function allowTiles(): void {
   }
   const syscall = koffi.load(null).func('syscall', 'long', ['long', 'long', 'long']);
   if (syscall(archPrctl, requestPermission, tileData) !== 0) {
-    throw failure('engine_failed', { reason: 'the system does not let this process use AMX' });
+    const reason = `the system does not let this process use AMX (errno ${koffi.errno()})`;
+    throw failure('engine_failed', { reason });
   }
   isAllowed = true;
 }
