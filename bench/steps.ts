@@ -1,6 +1,7 @@
 /**
  * Command line of what a native step takes: a prompt read in slices of several sizes, a follow-up behind histories of several
- * lengths, one token for several sequences, and how soon a prompt that is being read can be given up. `--model 2b|4b|8b` or a GGUF file; default: the embedded model.
+ * lengths, one token for several sequences, and how soon a prompt that is being read can be given up. `--model 2b|4b|8b` or a GGUF
+ * file; default: the embedded model.
  */
 import { parseArgs } from 'node:util';
 import { table } from '../src/cli/table.ts';

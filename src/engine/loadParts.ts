@@ -35,6 +35,9 @@ export async function loadParts(config: EngineConfig, logger: Logger): Promise<E
     const isWrong = level === 'error' && !saysAborted(line);
     logger[isWrong ? 'error' : 'debug']({ native: true }, line);
   });
+  for (const name of native.libraries.passedOver) {
+    logger.warn({ package: name }, 'engine: an installed library is not used, the driver shows no device');
+  }
   const backend = openBackend(native.ggml, resolved.gpu, resolved.threads);
   const runner = await Runner.load(native, {
     modelPath: pair.modelPath,

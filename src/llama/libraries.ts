@@ -16,6 +16,8 @@ export interface NativeLibraries {
   /** Folder that also holds the back ends ggml loads by itself. */
   readonly folder: string;
   readonly packageName: string;
+  /** Better packages that are installed and find no device here. */
+  readonly passedOver: readonly string[];
   readonly base: LibraryHandle;
   readonly ggml: LibraryHandle;
   readonly llama: LibraryHandle;
@@ -64,14 +66,15 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
     const backend = takesCpu ? 'the CPU' : gpu;
     throw failure('native_library_unpublished', { backend, system, release: nativeRelease });
   }
+  const passedOver: string[] = [];
   for (const packageName of candidates) {
     const folder = await binaryFolder(packageName);
     if (!folder) continue;
     if (gpu === 'auto' && lacksDevice(packageName)) {
-      log('warn', `${packageName} is not used: there is no NVIDIA driver, or it shows no device`);
+      passedOver.push(packageName);
       continue;
     }
-    loaded = { gpu, libraries: openPackage(packageName, folder, log) };
+    loaded = { gpu, libraries: { packageName, passedOver, ...openPackage(packageName, folder, log) } };
     return loaded.libraries;
   }
   const command = installCommand(lastChoice);
@@ -79,7 +82,11 @@ export async function loadLibraries(gpu: GpuChoice, log: NativeLogSink): Promise
 }
 
 /** GPU builds carry their name in two of the files: libggml.vulkan.v0.5.0.so. */
-function openPackage(packageName: string, folder: string, log: NativeLogSink): NativeLibraries {
+function openPackage(
+  packageName: string,
+  folder: string,
+  log: NativeLogSink,
+): Omit<NativeLibraries, 'packageName' | 'passedOver'> {
   const files = readdirSync(folder);
   const open = (pattern: RegExp): LibraryHandle => {
     const file = files.find((name) => pattern.test(name));
@@ -94,7 +101,7 @@ function openPackage(packageName: string, folder: string, log: NativeLogSink): N
   ggml.func('ggml_backend_load_all_from_path', 'void', ['str'])(folder);
   const llama = open(/^(lib)?llama(\.[a-z]+)?(\.v[\d.]+)?\.(so|dylib|dll)$/);
   redirectLog(llama, 'llama_log_set', log);
-  return { folder, packageName, base, ggml, llama };
+  return { folder, base, ggml, llama };
 }
 
 function installCommand(packageName: string): string {

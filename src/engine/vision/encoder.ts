@@ -45,7 +45,10 @@ export class VisionEncoder {
   private readonly tower: Tower;
   private readonly grids: GridCache;
 
-  /** Loads the tower off the event loop, but for laying out one matrix after another (0.2 s at most). @throws AfterimageError model_* rows, engine_failed */
+  /**
+   * Loads the tower off the event loop, but for laying out one matrix after another (0.2 s at most).
+   * @throws AfterimageError model_* rows, engine_failed
+   */
   static async load(
     { ggml, systemInfo }: Pick<Native, 'ggml' | 'systemInfo'>,
     backend: Backend,

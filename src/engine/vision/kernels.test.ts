@@ -86,16 +86,19 @@ test('of kernels for the same weights the first one that works is used', async (
   expect(problems).toEqual([]);
 });
 
-test('where the best kernel does not work the next one for the same weights is used', async () => {
-  const [best, next] = ['best', 'next'].map((name) => ({ ...kernelsFor(native.systemInfo)[0], name }));
-  const code = matmulCodes.matmulCode;
-  vi.spyOn(matmulCodes, 'matmulCode').mockImplementation((kernel, shape) =>
-    (kernel.name as string) === 'best' ? Uint8Array.of(0xc3) : code(kernel, shape),
-  );
-  const { working, problems } = await workingKernels(native.ggml, backend, [best, next] as MatmulKernel[]);
-  expect(working).toEqual([next]);
-  expect(problems).toEqual([expect.stringMatching(/^best is .* off$/)]);
-});
+test.runIf(kernelsFor(native.systemInfo).length > 0)(
+  'where the best kernel does not work the next one for the same weights is used',
+  async () => {
+    const [best, next] = ['best', 'next'].map((name) => ({ ...kernelsFor(native.systemInfo)[0], name }));
+    const code = matmulCodes.matmulCode;
+    vi.spyOn(matmulCodes, 'matmulCode').mockImplementation((kernel, shape) =>
+      (kernel.name as string) === 'best' ? Uint8Array.of(0xc3) : code(kernel, shape),
+    );
+    const { working, problems } = await workingKernels(native.ggml, backend, [best, next] as MatmulKernel[]);
+    expect(working).toEqual([next]);
+    expect(problems).toEqual([expect.stringMatching(/^best is .* off$/)]);
+  },
+);
 
 test('a kernel that gives something else is not used, and said', async () => {
   const kernels = kernelsFor(native.systemInfo);

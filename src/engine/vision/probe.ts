@@ -66,7 +66,7 @@ const worthwhileGain = 1.25;
  * it rounds the activations too, and after the 24 layers of a random tower of 2B's shape its features are 1.2e-2 off
  * (bf16 5.6e-3), more than the 1e-2 we allow ourselves without being asked.
  *
- * With AMX an f16 file is always held as bf16: it multiplies that four times as fast, and a probe on a busy machine may not see it.
+ * With AMX an f16 file is always held as bf16: it multiplies that three to four times as fast, and a probe on a busy machine may not see it.
  */
 export function chooseWeightType(
   own: WeightType,

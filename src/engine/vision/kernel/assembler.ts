@@ -12,6 +12,10 @@ const condition = { below: 0x2, aboveOrEqual: 0x3, equal: 0x4, notEqual: 0x5 } a
 /** The mandatory prefix of an instruction, as VEX and EVEX number it. */
 const prefixOf = { none: 0, x66: 1, xF3: 2, xF2: 3 } as const;
 
+/** The second source, inverted (0: none), and the prefix, as VEX and EVEX hold them. */
+const sourceAndPrefix = (source: number, prefix: keyof typeof prefixOf): number =>
+  ((~source & 0xf) << 3) | prefixOf[prefix];
+
 interface VectorInstruction {
   /** 1: 0F, 2: 0F38. */
   readonly map: 1 | 2;
@@ -127,26 +131,14 @@ export class Assembler {
 
   /** `vmovups`: a vector of f32. */
   loadVector(to: number, from: Memory): void {
-    this.#vector({
-      map: 1,
-      prefix: 'none',
-      opcode: 0x10,
-      reg: to,
-      rm: from,
-      operandBytes: this.#vectorBytes,
-    });
+    const operandBytes = this.#vectorBytes;
+    this.#vector({ map: 1, prefix: 'none', opcode: 0x10, reg: to, rm: from, operandBytes });
   }
 
   /** `vmovups` */
   storeVector(to: Memory, from: number): void {
-    this.#vector({
-      map: 1,
-      prefix: 'none',
-      opcode: 0x11,
-      reg: from,
-      rm: to,
-      operandBytes: this.#vectorBytes,
-    });
+    const operandBytes = this.#vectorBytes;
+    this.#vector({ map: 1, prefix: 'none', opcode: 0x11, reg: from, rm: to, operandBytes });
   }
 
   /** `vcvtph2ps`: f16 from memory, to f32. */
@@ -182,7 +174,7 @@ export class Assembler {
 
   /** `tdpbf16ps`: `sum += left * right`; rows of `left` and columns of `right` are pairs of bf16, sums f32. */
   multiplyTiles(sum: number, left: number, right: number): void {
-    this.#emit(0xc4, 0xe2, ((~right & 0xf) << 3) | prefixOf.xF3, 0x5c, modRm(3, sum, left));
+    this.#emit(0xc4, 0xe2, sourceAndPrefix(right, 'xF3'), 0x5c, modRm(3, sum, left));
   }
 
   /** `ldtilecfg`: 64 bytes of shapes. All tiles become 0. */
@@ -191,7 +183,7 @@ export class Assembler {
       this.#tile('none', 0x49, 0, from);
       return;
     }
-    this.#emit(0xc4, 0xe2, 0x78, 0x49, modRm(0, 0, ripRelative));
+    this.#emit(0xc4, 0xe2, sourceAndPrefix(0, 'none'), 0x49, modRm(0, 0, ripRelative));
     this.#distance(from);
   }
 
@@ -206,7 +198,8 @@ export class Assembler {
 
   #tile(prefix: keyof typeof prefixOf, opcode: number, reg: number, memory: Memory): void {
     const registers = 0x80 | inverted((memory.index ?? 0) >> 3, 6) | inverted(memory.base >> 3, 5);
-    this.#emit(0xc4, registers | 2, 0x78 | prefixOf[prefix], opcode, ...addressed(reg, memory, 1));
+    const operand = addressed(reg, memory, 1);
+    this.#emit(0xc4, registers | 2, sourceAndPrefix(0, prefix), opcode, ...operand);
   }
 
   #vector({ map, prefix, opcode, reg, source = 0, rm, operandBytes }: VectorInstruction): void {
@@ -215,7 +208,7 @@ export class Assembler {
     const index = isMemory ? (rm.index ?? 0) >> 3 : rm >> 4;
     const base = (isMemory ? rm.base : rm) >> 3;
     const registers = inverted(reg >> 3, 7) | inverted(index, 6) | inverted(base, 5);
-    const second = ((~source & 0xf) << 3) | 0x04 | prefixOf[prefix];
+    const second = sourceAndPrefix(source, prefix) | 0x04;
     if (isWide) {
       const third = 0x40 | inverted(source >> 4, 3);
       this.#emit(0x62, registers | inverted(reg >> 4, 4) | map, second, third);

@@ -2,7 +2,7 @@ import { Assembler, type Label } from './assembler.ts';
 import { type BlockWriter, columnBytes, job, type MatmulShape } from './block.ts';
 import { lanesOf, type MatmulKernel, panelRows, valuesPerStep } from './matmulKernel.ts';
 import { gpr } from './operands.ts';
-import { tileColumns, tileShapes, tileSteps, writeTileBlock } from './tileBlock.ts';
+import { tileColumns, tileShapes, tileShapesBytes, tileSteps, writeTileBlock } from './tileBlock.ts';
 import { vectorColumns, writeVectorBlock } from './vectorBlock.ts';
 
 /** The input of one job is to stay in a core's second cache (256 KiB and more) while all weights pass by. */
@@ -15,7 +15,6 @@ export const argumentWords = 5;
 const { rax, rcx, rdx, rbx, rbp, rsp, r12, r13, r14, r15 } = gpr;
 /** That a callee must leave as they were. */
 const saved = [rbx, rbp, r12, r13, r14, r15];
-const tileShapesBytes = 64;
 
 const blockColumns = (kernel: MatmulKernel): number =>
   kernel.usesTiles ? tileColumns : vectorColumns(kernel);

@@ -11,7 +11,10 @@ export interface MatmulKernel {
 /** The library tells of one kind of AMX only, though no CPU has had AMX_INT8 without AMX_BF16 (`allowTiles` looks). */
 const kernels: readonly (MatmulKernel & { readonly needs: readonly string[] })[] = [
   {
-    ...{ name: 'amx_bf16', weightType: 'bf16', vectorBytes: 64, usesTiles: true },
+    name: 'amx_bf16',
+    weightType: 'bf16',
+    vectorBytes: 64,
+    usesTiles: true,
     needs: ['AMX_INT8', 'AVX512_BF16'],
   },
   { name: 'avx512_bf16', weightType: 'bf16', vectorBytes: 64, usesTiles: false, needs: ['AVX512_BF16'] },

@@ -4,7 +4,7 @@ import { addressOf } from '../../../llama/binding.ts';
 import { openNative } from '../../../llama/native.ts';
 import { Assembler } from './assembler.ts';
 import { ExecutableCode } from './executableCode.ts';
-import { argumentWord, argumentWords, matmulCode } from './matmulCode.ts';
+import { argumentWord, matmulCode } from './matmulCode.ts';
 import { kernelsFor } from './matmulKernel.ts';
 import { gpr } from './operands.ts';
 import { tileShapes } from './tileBlock.ts';
@@ -27,10 +27,10 @@ test.runIf(kernel)('the shapes that the library has set in a thread are set agai
   if (!kernel) return;
   allowTiles();
   const theirs = tileShapes(5);
-  const call = (bytes: Uint8Array, ...given: readonly (bigint | null)[]): void => {
+  const call = (bytes: Uint8Array, output: bigint, given: bigint | null = null): void => {
     const code = new ExecutableCode(bytes);
     const prototype = koffi.proto('void (void *output, long thread, long threads, void *arguments)');
-    koffi.decode(code.pointer, prototype)(given[0] ?? null, 0, 1, given[1] ?? null);
+    koffi.decode(code.pointer, prototype)(output, 0, 1, given);
     code.dispose();
   };
   const shapeCode = (write: (asm: Assembler) => void): Uint8Array => {
@@ -39,6 +39,7 @@ test.runIf(kernel)('the shapes that the library has set in a thread are set agai
     asm.leave();
     return asm.code();
   };
+  // Small arrays live where the collector moves them.
   const memory = (bytes: number) => new Uint8Array(Math.max(bytes, 4096));
   const [set, seen] = [memory(64), memory(64)];
   set.set(theirs);
@@ -60,7 +61,6 @@ test.runIf(kernel)('the shapes that the library has set in a thread are set agai
   given[argumentWord.bias] = addressOf(bias);
   given[argumentWord.input] = addressOf(input);
   given[argumentWord.output] = addressOf(output);
-  expect(argumentWords).toBeLessThan(given.length);
   call(matmulCode(kernel, shape), addressOf(output), addressOf(given));
   expect(output.subarray(0, 48 * 45 * 4).every((byte) => byte === 0)).toBe(true);
 

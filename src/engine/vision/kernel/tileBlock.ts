@@ -24,16 +24,19 @@ export const tileColumns = 2 * tileRows;
 /** How many of the steps of a matmul tiles can do. */
 export const tileSteps = (inner: number): number => Math.floor(inner / 2 / stepsAtOnce) * stepsAtOnce;
 
+/** The memory operand of LDTILECFG and STTILECFG. */
+export const tileShapesBytes = 64;
+
 /** Columns of the one or two tiles that hold so many. */
 const split = (columns: number): number[] =>
   columns > tileRows ? [tileRows, columns - tileRows] : [columns];
 
 /**
- * The memory operand of LDTILECFG for a block of so many columns: palette 1, from byte 16 on the bytes of a row of each tile (u16),
+ * What LDTILECFG reads for a block of so many columns: palette 1, from byte 16 on the bytes of a row of each tile (u16),
  * from byte 48 on its rows (u8). Intel's Software Developer's Manual, volume 1, 18.2.
  */
 export function tileShapes(columns: number): Uint8Array {
-  const shapes = new DataView(new ArrayBuffer(64));
+  const shapes = new DataView(new ArrayBuffer(tileShapesBytes));
   shapes.setUint8(0, 1);
   const define = (tile: number, rows: number): void => {
     shapes.setUint16(16 + 2 * tile, rowBytes, true);
